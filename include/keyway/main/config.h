@@ -27,6 +27,7 @@ enum config_store_kind { CONFIG_STORE_FILE };
 enum config_allocator_kind { CONFIG_ALLOCATOR_MYSQL, CONFIG_ALLOCATOR_HTTP };
 enum config_allocator_form { CONFIG_FORM_TICKET, CONFIG_FORM_BLOCK };
 enum config_http_method { CONFIG_HTTP_GET, CONFIG_HTTP_POST };
+enum config_answer_kind { CONFIG_ANSWER_NUMBER, CONFIG_ANSWER_JSON };
 
 /* One door for clients: either address and port, or socket. */
 struct config_listen {
@@ -118,38 +119,47 @@ struct config_keyspace {
 	uint32_t transaction_mode; /* enum config_transaction_mode; the top-level one where the file says nothing */
 };
 
-struct config_ticket_server {
-	const char *host; /* "" when it is a socket */
-	uint32_t port;
-	const char *socket;
-	struct config_account account;
-	uint64_t offset, step; /* ids of this server are those with id % step == offset % step */
+/* One server of an allocator (struct ids_endpoint). */
+struct config_id_server {
+	const char *host;	       /* mysql; "" when it is a socket */
+	uint32_t port;		       /* mysql */
+	const char *socket;	       /* mysql; "" when it is a host */
+	struct config_account account; /* mysql */
+	const char *url;	       /* http; {tag} and {n} are filled in */
+	uint64_t step, offset;	       /* its ids are those with id % step == offset % step */
+	uint64_t min_id, max_id;
 };
 
-/* How an HTTP answer is read: the bare number, or JSON pointers. */
+/* How an HTTP answer is read (struct ids_answer): the bare number, or JSON pointers, "" where there is none. */
 struct config_answer {
-	const char *first;		 /* "": the body is one decimal number */
-	const char *last, *count, *step; /* "" when the answer has none */
+	uint32_t kind;	/* enum config_answer_kind */
+	const char *id; /* for JSON: either id, or first with last or count */
+	const char *first, *last, *count;
 };
 
+/* struct ids_allocator; a number that is 0 means the default of ids/ids.h. */
 struct config_allocator {
 	const char *name;
-	uint32_t kind; /* enum config_allocator_kind */
-	uint64_t wait_us;
-	uint64_t timeout_us;
-	uint64_t block;
+	uint32_t kind;			  /* enum config_allocator_kind */
+	struct config_id_server *servers; /* one at least; a single http url stands here too */
+	size_t n_servers;
+	bool shared;
+	uint64_t wait_us;    /* how long an INSERT waits for ids */
+	uint64_t timeout_us; /* of one request */
+	uint64_t block, block_min, block_max;
+	const char *ca, *cert, *key;
 	/* kind mysql */
 	uint32_t form; /* enum config_allocator_form */
-	const char *database, *table;
-	struct config_ticket_server *servers;
-	size_t n_servers;
-	struct config_client_tls tls;
+	const char *database;
+	const char *table; /* "": the default for the form */
 	/* kind http */
-	const char *url; /* {tag} and {n} are filled in */
-	uint32_t method; /* enum config_http_method */
+	const char *url;  /* as written; use servers */
+	uint32_t method;  /* enum config_http_method */
+	const char *body; /* of a POST */
 	struct config_answer answer;
 	const char *bearer; /* token, secret; NULL: none */
-	const char *ca;
+	bool rising;
+	uint64_t parallel;
 };
 
 struct config {
