@@ -91,7 +91,7 @@ struct ids_config {
 
 /* Checks and copies @cfg and starts one thread per allocator (and one that ends waits whose deadline has passed).
  * NULL and @err (kind ERR_CONFIG, which allocator, which setting) when it does not hold together. Connects to
- * nothing here. An empty config is fine. Block signals in the caller before: the threads inherit the mask. */
+ * nothing here. An empty config is fine. The threads take no signals. */
 struct ids *ids_new(const struct ids_config *cfg, struct err *err);
 
 /* Ends all waits (their callbacks run, with an error), joins the threads, frees everything. No other thread may be in
@@ -112,18 +112,18 @@ struct ids_run {
 	uint32_t before; /* ids of the range that stand in earlier runs */
 };
 
-/* n ids. As a rule one run; several when the allocator gives single ids with gaps. */
+/* n ids. As a rule one run; several when the allocator gives single ids with gaps. Assignment hands the ids over. */
 struct ids_range {
 	uint32_t n;
 	uint32_t run_n;
-	struct ids_run *runs; /* &one, or an array that the range owns */
-	struct ids_run one;
+	struct ids_run one;   /* run_n 1 */
+	struct ids_run *more; /* run_n > 1: all runs, owned by the range; else NULL */
 };
 
 enum ids_result {
 	IDS_OK = 0,
 	IDS_WAIT = 1, /* none here now, some are expected soon: ids_wait() */
-		      /* negative: enum err_kind */
+	/* negative: enum err_kind */
 };
 
 /* Takes @n (>= 1) ids, all or none, never blocking. IDS_OK fills @out (end it with ids_range_free()): one run, if the
@@ -136,8 +136,6 @@ MUST_CHECK int ids_take(struct ids *ids, struct ids_tag *tag, uint32_t n, struct
 uint64_t ids_range_id(const struct ids_range *r, uint32_t i);
 /* The largest id in the range, to check it against the column's type before use. */
 uint64_t ids_range_max(const struct ids_range *r);
-/* Moves the ids from one place to another (a range must not be copied by assignment); @from is then empty. */
-void ids_range_move(struct ids_range *to, struct ids_range *from);
 /* Does not give ids back: those not used are lost. */
 void ids_range_free(struct ids_range *r);
 
