@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_EVENT 32
-#define REST_US           100000
+#define REST_US		  100000
 
 struct listener {
 	struct loop *loop;

@@ -264,8 +264,8 @@ int stream_tls_start(struct stream *s, SSL_CTX *ctx, bool server, const char *ho
 
 	if (!ssl || SSL_set_fd(ssl, s->fd) != 1)
 		goto fail;
-	SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-			SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_mode(
+		ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	if (server) {
 		SSL_set_accept_state(ssl);
 	} else {

@@ -46,8 +46,7 @@ static void wheel_serve(struct wheel *w, struct list *slot, uint64_t now_us)
 
 	/* first take the due ones out, so that fire functions may change any slot */
 	list_init(&due);
-	list_for_each_safe(it, slot)
-	{
+	list_for_each_safe (it, slot) {
 		struct wheel_timer *t = list_item(it, struct wheel_timer, link);
 
 		if (t->deadline_us <= now_us) {

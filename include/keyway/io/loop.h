@@ -1,6 +1,6 @@
 /* io/loop.h - one event loop per thread: sockets, coarse timers, tasks and messages from other threads.
- * Everything but loop_send() and loop_stop() belongs to the thread that runs the loop. io/ is the only user of libevent.
- * Times are microseconds on the monotonic clock, read once per wake-up. */
+ * Everything but loop_send() and loop_stop() belongs to the thread that runs the loop. io/ is the only user of
+ * libevent. Times are microseconds on the monotonic clock, read once per wake-up. */
 #ifndef KEYWAY_IO_LOOP_H
 #define KEYWAY_IO_LOOP_H
 

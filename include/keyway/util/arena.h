@@ -11,9 +11,9 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *head; /* the chunk being filled; older ones hang behind it */
-	char *pos, *end;          /* free space in head */
-	size_t used_bytes;        /* all that was handed out since the last reset */
-	size_t limit_bytes;       /* 0: none */
+	char *pos, *end;	  /* free space in head */
+	size_t used_bytes;	  /* all that was handed out since the last reset */
+	size_t limit_bytes;	  /* 0: none */
 };
 
 /* All zero is an empty arena without a limit; it holds no memory before the first allocation. */
@@ -33,7 +33,7 @@ char *arena_dup(struct arena *a, const void *p, size_t n) __attribute__((returns
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3) __attribute__((returns_nonnull));
 
-#define arena_new(a, type)        ((type *)arena_zalloc((a), sizeof(type)))
-#define arena_array(a, type, n)   ((type *)arena_zalloc((a), sizeof(type) * (n)))
+#define arena_new(a, type)	((type *)arena_zalloc((a), sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))
 
 #endif

@@ -9,15 +9,15 @@ enum err_kind {
 	ERR_OK = 0,
 	ERR_SYNTAX = -1,      /* the text is not SQL that we know */
 	ERR_UNSUPPORTED = -2, /* understood, refused with a reason and a cure */
-	ERR_NAME = -3,        /* unknown database, table, column, variable */
-	ERR_KEY = -4,         /* no shard can be named for the statement */
+	ERR_NAME = -3,	      /* unknown database, table, column, variable */
+	ERR_KEY = -4,	      /* no shard can be named for the statement */
 	ERR_MALFORMED = -5,   /* bytes that the protocol or format does not allow */
 	ERR_DENIED = -6,      /* login or right refused */
-	ERR_LIMIT = -7,       /* a bound of ours was met */
+	ERR_LIMIT = -7,	      /* a bound of ours was met */
 	ERR_TIMEOUT = -8,
-	ERR_BACKEND = -9,     /* a server refused, failed or went away */
-	ERR_CONFIG = -10,     /* the map or our own settings */
-	ERR_INTERNAL = -11,   /* our bug, caught */
+	ERR_BACKEND = -9,   /* a server refused, failed or went away */
+	ERR_CONFIG = -10,   /* the map or our own settings */
+	ERR_INTERNAL = -11, /* our bug, caught */
 };
 
 /* MySQL error numbers that Keyway itself sends: enum values are the ER_ numbers of the MySQL and MariaDB manuals. The
@@ -79,9 +79,9 @@ enum mysql_errno {
 #define ERR_MSG_MAX 512
 
 struct err {
-	int kind;           /* enum err_kind */
-	uint16_t errno_;    /* enum mysql_errno, or what a backend said */
-	char sqlstate[6];   /* five characters and NUL */
+	int kind;	  /* enum err_kind */
+	uint16_t errno_;  /* enum mysql_errno, or what a backend said */
+	char sqlstate[6]; /* five characters and NUL */
 	char msg[ERR_MSG_MAX];
 };
 

@@ -44,10 +44,10 @@ static inline void list_del(struct list *item)
 	list_init(item);
 }
 
-#define list_item(link, type, member)  container_of(link, type, member)
-#define list_first(l, type, member)    list_item((l)->next, type, member)
-#define list_for_each(it, l)           for (struct list *it = (l)->next; it != (l); it = it->next)
-#define list_for_each_safe(it, l)                                                                                      \
+#define list_item(link, type, member) container_of(link, type, member)
+#define list_first(l, type, member)   list_item((l)->next, type, member)
+#define list_for_each(it, l)	      for (struct list *it = (l)->next; it != (l); it = it->next)
+#define list_for_each_safe(it, l) \
 	for (struct list *it = (l)->next, *it##_next = it->next; it != (l); it = it##_next, it##_next = it->next)
 
 #endif

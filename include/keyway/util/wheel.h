@@ -21,7 +21,7 @@ struct wheel {
 	struct list slot[WHEEL_SLOTS];
 	uint64_t tick_us;
 	uint64_t now_tick; /* all slots before it have been served */
-	size_t n;          /* timers set */
+	size_t n;	   /* timers set */
 };
 
 void wheel_init(struct wheel *w, uint64_t tick_us, uint64_t now_us);

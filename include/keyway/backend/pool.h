@@ -1,0 +1,63 @@
+/* backend/pool.h - one worker's connections to one server, idle and leased. A pool belongs to one loop thread; nothing
+ * here locks. The most recently used idle connection is given out first, so that a server sees few busy connections
+ * rather than many. */
+#ifndef KEYWAY_BACKEND_POOL_H
+#define KEYWAY_BACKEND_POOL_H
+
+#include "keyway/backend/bconn.h"
+
+struct pool; /* opaque */
+
+struct pool_config {
+	uint32_t max_conns;	      /* to one server, all workers together */
+	uint32_t queue_max;	      /* leases that may wait in one worker */
+	uint32_t connects_per_second; /* to one server; 0: no limit */
+	uint64_t connect_timeout_us;
+	uint64_t queue_timeout_us; /* a lease not served by then ends in 1040 */
+	uint64_t idle_us;	   /* close after this long unused; 0: keep */
+	uint64_t max_life_us;	   /* close at the next return to the pool; 0: keep */
+};
+
+struct lease;
+/* Runs once, from the loop, never inside pool_lease(). @c NULL: @err says why. */
+typedef void lease_done_fn(struct lease *l, struct bconn *c, const struct err *err);
+
+struct lease {
+	struct list link;
+	struct pool *pool; /* NULL: not waiting */
+	struct wheel_timer deadline;
+	lease_done_fn *done;
+	bool found_rows; /* CLIENT_FOUND_ROWS of the client: a property of the login */
+};
+
+/* Takes a reference on @server; borrows @loop, @settings and @cfg. */
+struct pool *pool_new(
+	struct loop *loop, struct settings_table *settings, struct server *server, const struct pool_config *cfg);
+/* Closes idle connections; leased ones close when they come back, and the pool is freed with the last. Waiting leases
+ * fail. */
+void pool_retire(struct pool *p);
+struct server *pool_server(struct pool *p);
+
+/* An idle connection at once, or NULL: the hot path. The holder then sets c->ops and c->holder. */
+struct bconn *pool_try(struct pool *p, bool found_rows);
+/* Otherwise: waits for one. @l is the caller's and stays put until @done, which runs once. */
+void pool_lease(struct pool *p, struct lease *l, bool found_rows, lease_done_fn *done);
+/* Takes a waiting lease out; @done will not run. Harmless when it is not waiting. */
+void lease_cancel(struct lease *l);
+
+/* Gives a connection back: it must be idle (no reply outstanding) and outside a transaction. A connection whose state
+ * we do not know (@dirty) is reset before another lease can see it. */
+void pool_release(struct bconn *c, bool dirty);
+/* Closes a leased connection: its state is unknown or a reply is outstanding. */
+void pool_discard(struct bconn *c);
+
+/* KILL [QUERY] of @c's thread over a connection of its own, bounded by the connect timeout; nobody waits for it. @c
+ * never goes back to the pool after this, since the KILL may arrive late. */
+void pool_kill(struct bconn *c, bool query_only);
+
+struct pool_stats {
+	uint32_t idle, leased, connecting, waiting;
+};
+void pool_stats(const struct pool *p, struct pool_stats *out);
+
+#endif

@@ -1,0 +1,57 @@
+/* backend/server.h - one MySQL or MariaDB server as the whole process sees it: where it is, who we are there, and the
+ * counts that bound all workers together. Made by the control thread (names are resolved there), then shared:
+ * everything but the atomics is immutable. */
+#ifndef KEYWAY_BACKEND_SERVER_H
+#define KEYWAY_BACKEND_SERVER_H
+
+#include "keyway/cluster/map.h"
+#include "keyway/io/stream.h"
+#include "keyway/util/err.h"
+#include <stdatomic.h>
+
+enum server_tls {
+	SERVER_TLS_OFF,
+	SERVER_TLS_PREFERRED,
+	SERVER_TLS_REQUIRED,
+	SERVER_TLS_VERIFY_CA,
+	SERVER_TLS_IDENTITY
+};
+
+/* How to log in; texts are borrowed during server_directory_get() only. */
+struct server_login {
+	const char *user;
+	const char *password;
+	enum server_tls tls;
+	SSL_CTX *tls_ctx; /* NULL with SERVER_TLS_OFF; a reference is taken */
+};
+
+struct server {
+	char *label; /* "10.0.1.11:3306" or the socket's path: for messages */
+	char *host;  /* for the certificate's name */
+	struct stream_addr addr;
+	bool local; /* unix socket: safe for clear passwords */
+	char *user, *password;
+	enum server_tls tls;
+	SSL_CTX *tls_ctx;
+	atomic_uint refs;
+
+	atomic_uint conns;		      /* open or opening, all workers */
+	atomic_uint starving;		      /* workers that wait for a connection and may not open one */
+	atomic_uint_fast64_t next_connect_us; /* pacing: no connect before this */
+	atomic_uint failures;		      /* connects that failed in a row */
+};
+
+struct server_directory; /* all servers of the process by address and account */
+
+struct server_directory *server_directory_new(void);
+void server_directory_free(struct server_directory *d);
+
+/* The server of @def, made when it is new; a reference for the caller. Blocks in DNS. ERR_CONFIG when the host has no
+ * address. One control thread at a time. */
+MUST_CHECK int server_directory_get(struct server_directory *d, const struct backend_def *def,
+	const struct server_login *login, struct server **out, struct err *err);
+
+struct server *server_ref(struct server *s);
+void server_unref(struct server *s);
+
+#endif

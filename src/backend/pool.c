@@ -1,0 +1,427 @@
+/* pool.c - connections to one server, for one worker; worker thread. The bound over all workers is an atomic in struct
+ * server; a worker that is kept from connecting by it says so there, and the others then close rather than keep. */
+#include "bconn_internal.h"
+#include "keyway/util/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POOL_TICK_US   50000
+#define BACKOFF_MIN_US 50000
+#define BACKOFF_MAX_US 2000000
+
+static void pool_serve(struct loop_task *t);
+static void pool_on_tick(struct wheel_timer *t, uint64_t now_us);
+
+struct pool *pool_new(
+	struct loop *loop, struct settings_table *settings, struct server *server, const struct pool_config *cfg)
+{
+	struct pool *p = xcalloc(1, sizeof(*p));
+
+	p->loop = loop;
+	p->settings = settings;
+	p->server = server_ref(server);
+	p->cfg = cfg;
+	list_init(&p->idle);
+	list_init(&p->leased);
+	list_init(&p->opening);
+	list_init(&p->waiting);
+	wheel_timer_init(&p->tick, pool_on_tick);
+	loop_task_init(&p->serve, pool_serve);
+	return p;
+}
+
+struct server *pool_server(struct pool *p)
+{
+	return p->server;
+}
+
+static void pool_set_starving(struct pool *p, bool on)
+{
+	if (p->starving == on)
+		return;
+	p->starving = on;
+	if (on)
+		atomic_fetch_add(&p->server->starving, 1);
+	else
+		atomic_fetch_sub(&p->server->starving, 1);
+}
+
+static void pool_try_free(struct pool *p)
+{
+	if (!p->retired || p->n_idle || p->n_leased || p->n_opening || p->n_waiting || p->n_closing)
+		return;
+	pool_set_starving(p, false);
+	loop_timer_clear(p->loop, &p->tick);
+	loop_unpost(&p->serve);
+	server_unref(p->server);
+	free(p);
+}
+
+/* The connection leaves the lists and the counts; its memory goes from the loop. */
+static void pool_drop(struct bconn *c)
+{
+	struct pool *p = c->pool;
+
+	atomic_fetch_sub(&p->server->conns, 1);
+	p->n_closing++;
+	bconn_close(c);
+	if (p->n_waiting && !p->retired)
+		loop_post(p->loop, &p->serve);
+}
+
+void pool_conn_freed(struct bconn *c)
+{
+	struct pool *p = c->pool;
+
+	p->n_closing--;
+	bconn_free(c);
+	pool_try_free(p);
+}
+
+/* --- opening --- */
+
+static bool pool_may_connect(struct pool *p)
+{
+	struct server *s = p->server;
+	uint64_t now = loop_now_us(p->loop), next = atomic_load(&s->next_connect_us);
+	unsigned n = atomic_load(&s->conns);
+
+	if (now < next)
+		return false;
+	do {
+		if (n >= p->cfg->max_conns) {
+			pool_set_starving(p, true);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(&s->conns, &n, n + 1));
+	pool_set_starving(p, false);
+	if (p->cfg->connects_per_second)
+		atomic_store(&s->next_connect_us, now + 1000000 / p->cfg->connects_per_second);
+	return true;
+}
+
+static void pool_open_one(struct pool *p, bool found_rows)
+{
+	struct bconn *c;
+	int rc;
+
+	if (!pool_may_connect(p))
+		return;
+	c = bconn_new(p, found_rows);
+	list_push_back(&p->opening, &c->link);
+	p->n_opening++;
+	rc = bconn_connect(c);
+	if (rc < 0)
+		bconn_fail(c, ER_NET_READ_ERROR, "cannot connect: %s", strerror(-rc));
+}
+
+/* Closes an idle connection of the other login kind, so that one of the kind that is waited for can be opened. */
+static void pool_make_room(struct pool *p, bool found_rows)
+{
+	list_for_each (it, &p->idle) {
+		struct bconn *c = list_item(it, struct bconn, link);
+
+		if (c->found_rows != found_rows) {
+			pool_close(c);
+			return;
+		}
+	}
+}
+
+static void pool_open_for_waiters(struct pool *p)
+{
+	uint32_t wanted = p->n_waiting;
+	bool room_made = false;
+
+	list_for_each (it, &p->waiting) {
+		struct lease *l = list_item(it, struct lease, link);
+
+		if (p->n_opening >= wanted)
+			break;
+		if (p->n_idle && !room_made && atomic_load(&p->server->conns) >= p->cfg->max_conns) {
+			room_made = true;
+			pool_make_room(p, l->found_rows);
+		}
+		pool_open_one(p, l->found_rows);
+	}
+	if (p->n_waiting && !p->tick.deadline_us)
+		loop_timer_set(p->loop, &p->tick, loop_now_us(p->loop) + POOL_TICK_US);
+}
+
+/* --- leases --- */
+
+static void lease_take_out(struct lease *l)
+{
+	struct pool *p = l->pool;
+
+	list_del(&l->link);
+	loop_timer_clear(p->loop, &l->deadline);
+	l->pool = NULL;
+	p->n_waiting--;
+	if (p->n_waiting == 0)
+		pool_set_starving(p, false);
+}
+
+static void lease_fail(struct lease *l, const struct err *err)
+{
+	lease_take_out(l);
+	l->done(l, NULL, err);
+}
+
+static void lease_late(struct wheel_timer *t, uint64_t now_us)
+{
+	struct lease *l = container_of(t, struct lease, deadline);
+	struct pool *p = l->pool;
+	struct err err;
+
+	(void)now_us;
+	if (p->last_err.kind)
+		err = p->last_err;
+	else
+		err_set(&err, ERR_TIMEOUT, ER_CON_COUNT_ERROR,
+			"backend %s: no connection became free within %u ms (%u in use, backend.max_connections is "
+			"%u): "
+			"raise it, or send fewer statements at once",
+			p->server->label, (unsigned)(p->cfg->queue_timeout_us / 1000), atomic_load(&p->server->conns),
+			p->cfg->max_conns);
+	lease_fail(l, &err);
+}
+
+static void pool_lend(struct pool *p, struct bconn *c)
+{
+	bconn_goto(c, BCONN_LEASED);
+	list_push_back(&p->leased, &c->link);
+	p->n_leased++;
+}
+
+struct bconn *pool_try(struct pool *p, bool found_rows)
+{
+	if (UNLIKELY(!list_empty(&p->waiting)))
+		return NULL; /* those came first */
+	list_for_each (it, &p->idle) {
+		struct bconn *c = list_item(it, struct bconn, link);
+
+		if (LIKELY(c->found_rows == found_rows)) {
+			list_del(&c->link);
+			p->n_idle--;
+			pool_lend(p, c);
+			return c;
+		}
+	}
+	return NULL;
+}
+
+void pool_lease(struct pool *p, struct lease *l, bool found_rows, lease_done_fn *done)
+{
+	l->pool = p;
+	l->done = done;
+	l->found_rows = found_rows;
+	wheel_timer_init(&l->deadline, lease_late);
+	loop_timer_set(p->loop, &l->deadline,
+		loop_now_us(p->loop) + (p->n_waiting >= p->cfg->queue_max ? 1 : p->cfg->queue_timeout_us));
+	list_push_back(&p->waiting, &l->link);
+	p->n_waiting++;
+	loop_post(p->loop, &p->serve);
+}
+
+void lease_cancel(struct lease *l)
+{
+	if (l->pool)
+		lease_take_out(l);
+}
+
+/* Gives idle connections to those who wait, and opens more. */
+static void pool_serve(struct loop_task *t)
+{
+	struct pool *p = container_of(t, struct pool, serve);
+
+	list_for_each_safe (it, &p->waiting) {
+		struct lease *l = list_item(it, struct lease, link);
+		struct bconn *c = NULL;
+
+		list_for_each (jt, &p->idle) {
+			struct bconn *i = list_item(jt, struct bconn, link);
+
+			if (i->found_rows == l->found_rows) {
+				c = i;
+				break;
+			}
+		}
+		if (!c)
+			continue;
+		list_del(&c->link);
+		p->n_idle--;
+		pool_lend(p, c);
+		lease_take_out(l);
+		l->done(l, c, NULL);
+		/* what done() did may have changed the list: begin again, from the loop */
+		if (p->n_waiting)
+			loop_post(p->loop, &p->serve);
+		return;
+	}
+	if (p->n_waiting)
+		pool_open_for_waiters(p);
+}
+
+/* --- what connections report --- */
+
+void pool_conn_ready(struct bconn *c)
+{
+	struct pool *p = c->pool;
+
+	loop_timer_clear(p->loop, &c->timer);
+	atomic_store(&p->server->failures, 0);
+	p->last_err.kind = 0;
+	list_del(&c->link);
+	p->n_opening--;
+	bconn_goto(c, BCONN_IDLE);
+	c->idle_since_us = loop_now_us(p->loop);
+	list_push_front(&p->idle, &c->link);
+	p->n_idle++;
+	if (p->retired) {
+		pool_close(c);
+		return;
+	}
+	if (p->n_waiting)
+		loop_post(p->loop, &p->serve);
+	if (!p->tick.deadline_us && p->cfg->idle_us)
+		loop_timer_set(p->loop, &p->tick, loop_now_us(p->loop) + p->cfg->idle_us / 4 + POOL_TICK_US);
+}
+
+/* Out of the list that it stands in by its state. */
+static void pool_uncount(struct bconn *c)
+{
+	if (c->state == BCONN_IDLE)
+		c->pool->n_idle--;
+	else if (c->state == BCONN_LEASED)
+		c->pool->n_leased--;
+	else
+		c->pool->n_opening--;
+}
+
+void pool_close(struct bconn *c)
+{
+	pool_uncount(c);
+	pool_drop(c);
+}
+
+void pool_conn_failed(struct bconn *c)
+{
+	struct pool *p = c->pool;
+	struct server *s = p->server;
+	uint64_t now = loop_now_us(p->loop), wait;
+	unsigned n;
+
+	if (c->state != BCONN_IDLE && c->state != BCONN_RESETTING && !c->kill_thread) {
+		n = atomic_fetch_add(&s->failures, 1);
+		wait = MIN((uint64_t)BACKOFF_MIN_US << MIN(n, 6u), BACKOFF_MAX_US);
+		/* up to a fifth more, so that workers and proxies do not knock at one time */
+		wait += wait / 10 * (now % 3);
+		atomic_store(&s->next_connect_us, now + wait);
+		p->last_err = c->why;
+		if (n < 3 || n % 100 == 0)
+			log_warn("%s", c->why.msg);
+	}
+	pool_close(c);
+}
+
+void pool_release(struct bconn *c, bool dirty)
+{
+	struct pool *p = c->pool;
+	uint64_t now = loop_now_us(p->loop);
+
+	list_del(&c->link);
+	c->ops = NULL;
+	c->holder = NULL;
+	p->n_leased--;
+	if (UNLIKELY(c->state == BCONN_CLOSED || p->retired || c->n_cmds || c->kill_sent ||
+		     (p->cfg->max_life_us && now - c->born_us > p->cfg->max_life_us) ||
+		     (atomic_load_explicit(&p->server->starving, memory_order_relaxed) && !p->starving &&
+			     !p->n_waiting))) {
+		pool_drop(c);
+		return;
+	}
+	if (UNLIKELY(dirty)) {
+		bconn_goto(c, BCONN_RESETTING);
+		list_push_back(&p->opening, &c->link);
+		p->n_opening++;
+		settings_unref(p->settings, c->settings);
+		c->settings = settings_login(p->settings, 45);
+		c->last_insert_known = false;
+		c->n_stmts = 0;
+		loop_timer_set(p->loop, &c->timer, now + p->cfg->connect_timeout_us);
+		bconn_init_session(c, true);
+		return;
+	}
+	bconn_goto(c, BCONN_IDLE);
+	c->idle_since_us = now;
+	list_push_front(&p->idle, &c->link);
+	p->n_idle++;
+	if (UNLIKELY(p->n_waiting))
+		loop_post(p->loop, &p->serve);
+	else if (UNLIKELY(!p->tick.deadline_us) && p->cfg->idle_us)
+		loop_timer_set(p->loop, &p->tick, now + p->cfg->idle_us / 4 + POOL_TICK_US);
+}
+
+void pool_discard(struct bconn *c)
+{
+	struct pool *p = c->pool;
+
+	p->n_leased--;
+	pool_drop(c);
+}
+
+static void pool_on_tick(struct wheel_timer *t, uint64_t now_us)
+{
+	struct pool *p = container_of(t, struct pool, tick);
+
+	while (!list_empty(&p->idle) && p->cfg->idle_us) {
+		struct bconn *oldest = list_item(p->idle.prev, struct bconn, link);
+
+		if (now_us - oldest->idle_since_us < p->cfg->idle_us)
+			break;
+		pool_close(oldest);
+	}
+	if (p->n_waiting)
+		pool_open_for_waiters(p);
+	else if (p->n_idle && p->cfg->idle_us)
+		loop_timer_set(p->loop, &p->tick, now_us + p->cfg->idle_us / 4 + POOL_TICK_US);
+}
+
+void pool_retire(struct pool *p)
+{
+	struct err err;
+
+	p->retired = true;
+	err_set(&err, ERR_BACKEND, ER_SERVER_SHUTDOWN, "backend %s is no longer in the map: try again",
+		p->server->label);
+	while (!list_empty(&p->waiting))
+		lease_fail(list_first(&p->waiting, struct lease, link), &err);
+	while (!list_empty(&p->idle))
+		pool_close(list_first(&p->idle, struct bconn, link));
+	pool_try_free(p);
+}
+
+void pool_kill(struct bconn *c, bool query_only)
+{
+	struct pool *p = c->pool;
+	struct bconn *k;
+	int rc;
+
+	c->kill_sent = true;
+	k = bconn_new(p, false);
+	k->kill_thread = c->thread_id;
+	k->kill_query = query_only;
+	/* beyond max_conns if need be: it frees one */
+	atomic_fetch_add(&p->server->conns, 1);
+	list_push_back(&p->opening, &k->link);
+	p->n_opening++;
+	rc = bconn_connect(k);
+	if (rc < 0)
+		bconn_fail(k, ER_NET_READ_ERROR, "cannot connect: %s", strerror(-rc));
+}
+
+void pool_stats(const struct pool *p, struct pool_stats *out)
+{
+	*out = (struct pool_stats){ p->n_idle, p->n_leased, p->n_opening, p->n_waiting };
+}
