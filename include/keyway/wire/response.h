@@ -42,7 +42,7 @@ enum response_event_type {
 	RESPONSE_OK,	       /* u.ok; u.ok.status has SERVER_MORE_RESULTS_EXISTS unless done */
 	RESPONSE_ERR,	       /* u.err; always done */
 	RESPONSE_EOF,	       /* end of rows (or of a cursor's columns, or of a field list), either flavour: u.ok */
-	RESPONSE_COLUMN_COUNT, /* u.column_count; a result set starts */
+	RESPONSE_COLUMN_COUNT, /* with WANT_COLUMNS: u.column_count; a result set starts */
 	RESPONSE_COLUMN,       /* a definition; read it with column_parse() */
 	RESPONSE_COLUMNS_END, /* u.ok.status, warnings when it has a packet. Without one (CLIENT_DEPRECATE_EOF) packet_n
 				 is 0 */
@@ -84,6 +84,7 @@ struct response {
 	uint8_t kind, flags, state, bad;
 	uint8_t seq;	  /* the next sequence_id from the server */
 	bool in_frames;	  /* the next header goes on with the packet before it */
+	bool touched;	  /* something of the answer was used */
 	bool end_pending; /* COLUMNS_END without a packet is still to be told */
 	uint32_t caps;
 	uint32_t skip;	    /* bytes left of a row's frame */
