@@ -11,14 +11,16 @@ import subprocess
 import pymysql
 
 from . import Failure, build, conf
-from .mariadb import Account, Server, cached_template, replicate, wait_caught_up, wait_replicating
+from .mariadb import Account, Server, cached_template, quote, replicate, wait_caught_up, wait_replicating
 from .process import Process, Progress, free_ports, port_free, wait_for
 
 STATE = "playground.json"
 ALLOCATOR = "main"
 IDS_DATABASE = "keyway_ids"
-TICKETS = """CREATE TABLE IF NOT EXISTS tickets (
-	id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, stub VARCHAR(190) NOT NULL UNIQUE) ENGINE=InnoDB"""
+# One row a table: the last id given. The odd server begins with 3, the even one with 4, and both go on in steps of 2.
+SEQUENCES = """CREATE TABLE IF NOT EXISTS sequences (
+	name VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+	id BIGINT NOT NULL) ENGINE=InnoDB"""
 
 
 def even_ranges(n):
@@ -220,12 +222,12 @@ class Cluster:
             if not isinstance(doc.get("keyspace"), str):
                 raise Failure("a map document needs \"keyspace\"")
             self.plan_keyspace(doc)
+        self.tags = sorted("%s.%s" % (d["keyspace"], t) for d in self.documents for t, rule in d.get("tables", {}).items()
+                           if (rule.get("id") or {}).get("allocator") == ALLOCATOR)
         if ALLOCATOR in used and "allocators" not in self.settings:
             grant = ["GRANT SELECT, INSERT, UPDATE, DELETE ON `keyway\\_ids`.* TO {who}"]
             for offset, name in ((1, "tickets-odd"), (2, "tickets-even")):
-                server = self.new_server(name, [Account(*self.ids_account, grant)],
-                                         ["auto_increment_increment = 2", "auto_increment_offset = %d" % offset])
-                self.ticket_servers.append((server, offset))
+                self.ticket_servers.append((self.new_server(name, [Account(*self.ids_account, grant)]), offset))
 
     # ---- starting
 
@@ -277,8 +279,9 @@ class Cluster:
                 if b.server and b.database and (b.role == "primary" or b.side == "odd"):
                     b.server.sql("CREATE DATABASE IF NOT EXISTS `%s`" % b.database)
             self.wait_replicas()
-            for server, _ in self.ticket_servers:
-                server.sql("CREATE DATABASE IF NOT EXISTS " + IDS_DATABASE, "USE " + IDS_DATABASE, TICKETS)
+            for server, offset in self.ticket_servers:
+                server.sql("CREATE DATABASE IF NOT EXISTS " + IDS_DATABASE, "USE " + IDS_DATABASE, SEQUENCES,
+                           *["INSERT INTO sequences VALUES (%s, %d)" % (quote(tag), offset) for tag in self.tags])
 
     def wait_replicas(self):
         """Until every replica and both sides of each pair have applied all that was written."""
@@ -303,7 +306,7 @@ class Cluster:
         return dict(entry, **got)
 
     def allocator_entry(self):
-        return {"name": ALLOCATOR, "kind": "mysql", "form": "ticket", "database": IDS_DATABASE, "table": "tickets",
+        return {"name": ALLOCATOR, "kind": "mysql", "form": "block", "database": IDS_DATABASE, "table": "sequences",
                 "servers": [{"host": s.host, "port": s.port, "user": self.ids_account[0],
                              "password": self.ids_account[1], "offset": offset, "step": 2}
                             for s, offset in self.ticket_servers]}
@@ -372,7 +375,7 @@ class Cluster:
                 and (b.role == "primary" or b.side == "odd")]
 
     def state(self, phase):
-        allocators = [{"name": ALLOCATOR, "kind": "mysql", "database": IDS_DATABASE, "table": "tickets",
+        allocators = [{"name": ALLOCATOR, "kind": "mysql", "form": "block", "database": IDS_DATABASE, "table": "sequences",
                        "servers": [dict({"name": s.name, "host": s.host, "port": s.port, "socket": s.socket,
                                          "offset": offset, "step": 2}, **process_state(s.process))
                                    for s, offset in self.ticket_servers]}] if self.ticket_servers else []
