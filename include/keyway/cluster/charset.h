@@ -37,5 +37,7 @@ MUST_CHECK int64_t collation_canonical(
 
 /* Characters in @text; -1 when it is malformed or the character set is not known. */
 MUST_CHECK int64_t charset_length(enum charset cs, struct str text);
+/* Bytes that @text in @from takes in @to; -1 also when a character has no counterpart. */
+MUST_CHECK int64_t charset_length_in(enum charset from, enum charset to, struct str text);
 
 #endif

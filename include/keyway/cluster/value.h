@@ -17,7 +17,7 @@ enum key_value_kind {
 
 struct key_value {
 	enum key_value_kind kind;
-	enum charset charset; /* TEXT only */
+	enum charset charset; /* TEXT only: what the bytes of text are in */
 	union {
 		int64_t i64;
 		uint64_t u64;
