@@ -30,6 +30,7 @@ struct sql_rows {
 	uint32_t params; /* ? seen so far */
 	uint32_t n;	 /* rows given so far */
 	bool done;
+	bool in_exec; /* inside an executable comment */
 };
 
 /* @rows_off is scan.rows_off; @first_param the number of ? before it (0 when the text has none there). @mode must
