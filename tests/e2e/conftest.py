@@ -54,6 +54,12 @@ SCHEMA = [
 LIVE = []
 
 
+def server_raw(server, database, **options):
+    c = rawmysql.Raw(path=server.socket)
+    c.login(server.admin_user, server.admin_password, database, **options)
+    return c
+
+
 class Site:
     """A cluster as the tests see it."""
 
@@ -106,10 +112,7 @@ class Site:
 
     def backend_raw(self, i=0, **options):
         """A packet client on a server itself, logged in as its admin."""
-        s = self.shards[i].server
-        c = rawmysql.Raw(path=s.socket)
-        c.login(s.admin_user, s.admin_password, self.shards[i].database or self.database, **options)
-        return c
+        return server_raw(self.shards[i].server, self.shards[i].database or self.database, **options)
 
     def backend_sessions(self, i=0):
         """Ids of Keyway's connections to a shard's server."""
@@ -273,6 +276,18 @@ def star(tls_files):
     yield site
     troubles = site.stop()
     assert not troubles, "\n".join(troubles)
+
+
+@pytest.fixture(scope="session")
+def twin(star):
+    """A server like the one behind star, with the same databases, that Keyway knows nothing of: what Keyway's answers
+    are compared with, statement by statement."""
+    server = star.cluster.new_server("twin", [])
+    server.prepare({s.port for s in star.cluster.servers})
+    server.start()
+    server.wait_ready()
+    server.sql("CREATE DATABASE app")
+    return server
 
 
 @pytest.fixture
