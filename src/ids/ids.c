@@ -51,6 +51,42 @@ uint64_t ids_range_max(const struct ids_range *r)
 	return max;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Each run above the one before it? */
+static bool range_rises(const struct ids_range *r)
+{
+	for (uint32_t i = 1; i < r->run_n; i++) {
+		const struct ids_run *p = range_run(r, i - 1);
+
+		if (range_run(r, i)->first <= p->first + (uint64_t)(p->n - 1) * p->step)
+			return false;
+	}
+	return true;
+}
+
+void range_sort(struct ids_range *r)
+{
+	uint64_t *id;
+
+	if (range_rises(r))
+		return;
+	id = xmalloc(r->n * sizeof(*id));
+	for (uint32_t i = 0; i < r->n; i++)
+		id[i] = ids_range_id(r, i);
+	qsort(id, r->n, sizeof(*id), by_id);
+	r->more = xrealloc(r->more, r->n * sizeof(*r->more));
+	r->run_n = r->n;
+	for (uint32_t i = 0; i < r->n; i++)
+		r->more[i] = (struct ids_run){ id[i], 1, 1, i };
+	free(id);
+}
+
 void ids_range_free(struct ids_range *r)
 {
 	free(r->more);
@@ -174,8 +210,9 @@ int tag_error(struct ids_tag *t, enum err_kind kind, uint32_t n, const char *wha
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->conf.ep_n && used < sizeof(list) - 1; i++) {
 		const struct endpoint *e = &a->ep[i];
+		bool ill = e->state != IDS_UP && e->last_error[0];
 		int w = snprintf(list + used, sizeof(list) - used, "%s%.60s is %s%s%.60s", i ? ", " : "",
-			a->conf.ep[i].name, ids_state_name[e->state], e->last_error[0] ? ": " : "", e->last_error);
+			a->conf.ep[i].name, ids_state_name[e->state], ill ? ": " : "", ill ? e->last_error : "");
 
 		used = MIN(used + (size_t)MAX(w, 0), sizeof(list) - 1);
 	}
@@ -210,6 +247,7 @@ int ids_take(struct ids *ids, struct ids_tag *tag, uint32_t n, struct ids_range 
 		poke = true;
 	}
 	pthread_mutex_unlock(&tag->lock);
+	range_sort(out);
 	if (poke)
 		refill_poke(tag);
 	if (too_many)

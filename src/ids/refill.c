@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LASTS_MIN_US   10000000ull  /* a fetch should last between ten seconds */
-#define LASTS_MAX_US   600000000ull /* and ten minutes */
-#define URGENT_TICKETS 8	    /* single ids fetched in the first trip when statements wait */
+#define LASTS_MIN_US 10000000ull  /* a fetch should last between ten seconds */
+#define LASTS_MAX_US 600000000ull /* and ten minutes */
+#define URGENT_FIRST 8		  /* single ids of the first trip while statements wait; then doubled */
 
 void refill_poke(struct ids_tag *tag)
 {
@@ -66,17 +66,20 @@ static uint32_t plan(struct ids_tag *t, bool *urgent)
 		adapt(t, clock_mono_us(), slowest);
 	}
 	full = single ? MIN(t->block + sum, 2 * (uint64_t)a->conf.block_max) : t->low;
+	*urgent = sum || !t->held;
 	if (t->held >= full && !(sum && !single))
 		t->filling = false;
-	*urgent = sum || !t->held;
+	if (!t->filling || !*urgent)
+		t->urgent_trips = 0;
 	if (!t->filling)
 		want = 0;
 	else if (!single)
 		want = MAX(t->block, largest);
 	else
 		want = full - t->held;
-	if (single && *urgent)
-		want = MIN(want, MAX(sum, (uint64_t)URGENT_TICKETS));
+	/* a short first trip lets the first statements go on soon, longer ones keep up when more and more come */
+	if (single && want && *urgent)
+		want = MIN(want, MAX(sum, (uint64_t)URGENT_FIRST << MIN(t->urgent_trips++, 10u)));
 	pthread_mutex_unlock(&t->lock);
 	return (uint32_t)MIN(want, (uint64_t)UINT32_MAX);
 }

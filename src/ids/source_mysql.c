@@ -5,6 +5,7 @@
 #include "keyway/util/buf.h"
 #include "keyway/util/log.h"
 #include <errno.h>
+#include <errmsg.h>
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <poll.h>
@@ -17,6 +18,7 @@ struct mysql_source {
 	const struct endpoint_conf *ep;
 	MYSQL *my;	 /* NULL: not connected */
 	bool told_about; /* durability was looked at and spoken of once */
+	bool lost;	 /* the last grab found its connection closed by the server */
 };
 
 /* Tickets of one round trip: each is a statement of its own, with its own commit. */
@@ -36,6 +38,7 @@ static enum grab_result fail(struct mysql_source *s, struct id_grab *g, enum gra
 
 	snprintf(g->why, sizeof(g->why), "%s: error %u: %s", step, mysql_errno(s->my),
 		log_text(str_of(mysql_error(s->my)), text, sizeof(text)));
+	s->lost = mysql_errno(s->my) == CR_SERVER_GONE_ERROR || mysql_errno(s->my) == CR_SERVER_LOST;
 	hang_up(s);
 	return result;
 }
@@ -179,9 +182,8 @@ static void add_statement(struct mysql_source *s, struct buf *q, const char *tag
 			(unsigned long long)n * s->ep->step, text);
 }
 
-static enum grab_result mysql_grab(struct id_source *src, struct id_grab *g)
+static enum grab_result grab_once(struct mysql_source *s, struct id_grab *g)
 {
-	struct mysql_source *s = container_of(src, struct mysql_source, source);
 	bool ticket = s->conf->form == IDS_FORM_TICKET;
 	uint32_t statements = ticket ? MIN(g->want, TICKETS_A_TRIP) : 1;
 	struct buf q = { 0 };
@@ -224,6 +226,20 @@ static enum grab_result mysql_grab(struct id_source *src, struct id_grab *g)
 	}
 	if (rc == GRAB_MALFORMED || mysql_more_results(s->my))
 		hang_up(s);
+	return rc;
+}
+
+/* A connection that lay idle may have been closed by wait_timeout or a restart: that is no failure yet. */
+static enum grab_result mysql_grab(struct id_source *src, struct id_grab *g)
+{
+	struct mysql_source *s = container_of(src, struct mysql_source, source);
+	bool reused = s->my != NULL;
+	enum grab_result rc;
+
+	s->lost = false;
+	rc = grab_once(s, g);
+	if (rc == GRAB_RETRY && reused && s->lost && !g->run_n)
+		rc = grab_once(s, g);
 	return rc;
 }
 

@@ -68,9 +68,10 @@ struct ids_tag {
 	struct guard guard;
 	struct backoff at[IDS_ENDPOINTS_MAX]; /* refused or badly answered for this tag */
 	bool refused[IDS_ENDPOINTS_MAX];
-	size_t next_ep;	    /* turns */
-	bool filling;	    /* fell below low, not yet full again */
-	uint64_t filled_us; /* when the last filling began */
+	size_t next_ep;	       /* turns */
+	bool filling;	       /* fell below low, not yet full again */
+	unsigned urgent_trips; /* in a row */
+	uint64_t filled_us;    /* when the last filling began */
 	char name[IDS_TAG_MAX + 1];
 };
 
@@ -107,6 +108,8 @@ void refill_poke(struct ids_tag *tag);
 /* ids.c */
 /* Under tag.lock: IDS_OK with the ids cut out, or IDS_WAIT. */
 int tag_cut(struct ids_tag *tag, uint32_t n, struct ids_range *out);
+/* Puts the ids in rising order, so that the first is the smallest, as with AUTO_INCREMENT. No lock needed. */
+void range_sort(struct ids_range *r);
 /* Under tag.lock. */
 void tag_add(struct ids_tag *tag, uint64_t first, uint64_t n, uint64_t step);
 /* Why there are no ids: takes allocator.lock; tag.lock may be held. */

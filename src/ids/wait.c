@@ -22,6 +22,7 @@ static void call_all(struct list *done)
 		struct ids_waiter *w = list_first(done, struct ids_waiter, link);
 
 		list_del(&w->link);
+		range_sort(&w->range);
 		w->done(w);
 	}
 }

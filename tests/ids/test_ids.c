@@ -281,6 +281,23 @@ START_TEST(single_ids_with_gaps_make_a_range_of_runs)
 }
 END_TEST
 
+START_TEST(ids_of_a_pair_come_in_rising_order)
+{
+	struct ids_tag *tag;
+	struct ids_range r;
+
+	alloc.form = IDS_FORM_TICKET;
+	fakes[0].next = 5000; /* the pair has drifted apart */
+	tag = start();
+	ck_assert_int_eq(take(tag, 150, 1000000, &r), IDS_OK);
+	for (uint32_t i = 1; i < r.n; i++)
+		ck_assert_uint_gt(ids_range_id(&r, i), ids_range_id(&r, i - 1));
+	ck_assert_uint_lt(ids_range_id(&r, 0), 5000);
+	ck_assert_uint_gt(ids_range_max(&r), 10000);
+	ids_range_free(&r);
+}
+END_TEST
+
 START_TEST(a_source_of_short_runs_still_serves_many_rows)
 {
 	struct ids_tag *tag;
@@ -611,6 +628,7 @@ int main(void)
 	tcase_add_test(tc, a_block_gives_one_run);
 	tcase_add_test(tc, a_take_never_waits_and_ids_are_there_ahead);
 	tcase_add_test(tc, single_ids_with_gaps_make_a_range_of_runs);
+	tcase_add_test(tc, ids_of_a_pair_come_in_rising_order);
 	tcase_add_test(tc, a_source_of_short_runs_still_serves_many_rows);
 	tcase_add_test(tc, one_endpoint_dead_the_other_serves);
 	tcase_add_test(tc, both_dead_held_ids_serve_then_it_fails_fast_then_recovers);

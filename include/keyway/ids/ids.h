@@ -112,7 +112,8 @@ struct ids_run {
 	uint32_t before; /* ids of the range that stand in earlier runs */
 };
 
-/* n ids. As a rule one run; several when the allocator gives single ids with gaps. Assignment hands the ids over. */
+/* n ids in rising order. As a rule one run; several when the allocator gives single ids with gaps. Assignment hands the
+ * ids over. */
 struct ids_range {
 	uint32_t n;
 	uint32_t run_n;
@@ -123,7 +124,7 @@ struct ids_range {
 enum ids_result {
 	IDS_OK = 0,
 	IDS_WAIT = 1, /* none here now, some are expected soon: ids_wait() */
-	/* negative: enum err_kind */
+		      /* negative: enum err_kind */
 };
 
 /* Takes @n (>= 1) ids, all or none, never blocking. IDS_OK fills @out (end it with ids_range_free()): one run, if the
