@@ -226,6 +226,10 @@ static int fill(const struct ids_allocator *in, struct alloc_conf *c, struct err
 	}
 	c->timeout_us = in->timeout_us ? in->timeout_us : TIMEOUT_US;
 	c->block = in->block ? in->block : c->single ? 200 : 1000;
+	if (!in->block && in->block_max)
+		c->block = MIN(c->block, in->block_max);
+	if (!in->block && in->block_min)
+		c->block = MAX(c->block, in->block_min);
 	c->block_min = in->block_min ? in->block_min : MAX(c->block / 10, 1u);
 	c->block_max = in->block_max ? in->block_max : MAX(c->block, c->single ? 20000u : 1000000u);
 	c->parallel = in->parallel ? in->parallel : 16;

@@ -33,6 +33,11 @@ START_TEST(a_pair_gets_its_defaults)
 	ck_assert_uint_eq(out.ep[1].offset, 0);
 	ck_assert(out.single && out.rising);
 	alloc_conf_free(&out);
+	in.block_max = 50;
+	ck_assert_int_eq(alloc_conf_copy(&in, &out, &err), 0);
+	ck_assert_uint_eq(out.block, 50);
+	alloc_conf_free(&out);
+	in.block_max = 0;
 	in.form = IDS_FORM_BLOCK;
 	ck_assert_int_eq(alloc_conf_copy(&in, &out, &err), 0);
 	ck_assert_str_eq(out.table, "sequences");
