@@ -73,7 +73,7 @@ enum sql_expr_kind {
 	SQL_E_ROW,	/* [ROW] (args ...), two or more */
 	SQL_E_CASE, /* with SQL_EF_OPERAND args[0] is compared; then WHEN, THEN pairs; with SQL_EF_ELSE the last is ELSE
 		     */
-	SQL_E_CAST, /* CAST(args[0] AS type): name is the type as written, SQL_EF_ARRAY */
+	SQL_E_CAST, /* CAST(args[0] AS type): name is the type as written */
 	SQL_E_CONVERT,	     /* CONVERT(args[0], type); USING is SQL_E_CONVERT_USING */
 	SQL_E_CONVERT_USING, /* CONVERT(args[0] USING name) */
 	SQL_E_CHAR,	     /* CHAR(args ... [USING name]) */
@@ -91,6 +91,7 @@ enum sql_expr_kind {
 	SQL_E_MATCH,	  /* MATCH (args ... but the last) AGAINST (last [name]): name is the mode as written */
 	SQL_E_VALUES,	  /* VALUES(args[0]) or VALUE(args[0]) in ON DUPLICATE KEY UPDATE */
 	SQL_E_FUNC, /* [col.db.]name(args ...): every other function, aggregates and window functions too; see func */
+	SQL_E_AS_TYPE, /* args[0] AS name, name a type: an argument of WEIGHT_STRING and of COLUMN_CREATE and kin */
 	SQL_E_NEXTVAL, /* NEXT VALUE FOR / PREVIOUS VALUE FOR col.db.name; op SQL_OP_NEXT or _PREVIOUS */
 	SQL_E_KINDS
 };
@@ -144,9 +145,9 @@ enum {
 	SQL_EF_OPERAND = 1u << 3,  /* CASE with an operand */
 	SQL_EF_ELSE = 1u << 4,	   /* CASE with ELSE */
 	SQL_EF_ROW = 1u << 5,	   /* the word ROW was written */
-	SQL_EF_ARRAY = 1u << 6,	   /* CAST(... AS type ARRAY) */
-	SQL_EF_PARENS =
-		1u << 7, /* a function that may stand without (): CURRENT_USER, NOW's kin; set when it had them */
+	SQL_EF_PARENS = 1u << 6,   /* CURRENT_USER and kin, which may stand without (), had them */
+	SQL_EF_QUOTED = 1u << 7,   /* the function's name was quoted: not an aggregate, perhaps a stored function */
+	SQL_EF_STAR = 1u << 8,	   /* the only argument is *: COUNT(*) */
 };
 
 enum sql_scope {
@@ -173,6 +174,7 @@ struct sql_order {
 struct sql_limit {
 	struct sql_expr *count;	 /* literal, parameter, or name (in routines) */
 	struct sql_expr *offset; /* NULL: none */
+	bool with_ties;		 /* FETCH FIRST n ROWS WITH TIES */
 	uint32_t tok, tok_end;
 };
 
@@ -214,8 +216,8 @@ struct sql_func {
 struct sql_expr {
 	uint8_t kind;	  /* enum sql_expr_kind */
 	uint8_t op;	  /* enum sql_op, or enum sql_scope */
-	uint8_t flags;	  /* SQL_EF_... */
 	uint8_t lit_kind; /* enum lit_kind, for SQL_E_LIT and SQL_E_PARAM */
+	uint16_t flags;	  /* SQL_EF_... */
 	uint16_t height;
 	uint32_t tok, tok_end;
 	uint32_t lit; /* ordinal in scan.lits */
@@ -255,6 +257,7 @@ struct sql_table_ref {
 	uint8_t kind; /* enum sql_table_kind */
 	uint8_t join; /* enum sql_join_kind */
 	bool natural, lateral;
+	bool parens; /* stood in parentheses of its own */
 	uint16_t height;
 	uint32_t tok, tok_end; /* the whole reference */
 	struct sql_name name;  /* SQL_T_TABLE; its own tokens */
@@ -365,6 +368,7 @@ enum sql_query_kind {
 
 struct sql_query {
 	uint8_t kind; /* enum sql_query_kind */
+	bool parens;  /* stands in parentheses of its own */
 	uint16_t height;
 	uint32_t tok, tok_end; /* with its own parentheses if it has any */
 	struct sql_with *with;
