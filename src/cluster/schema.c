@@ -281,6 +281,22 @@ int schema_build_key_part(struct schema_builder *b, struct str key, bool unique,
 	return 0;
 }
 
+int schema_build_copy(struct schema_builder *b, const struct table *t)
+{
+	int rc = schema_build_table(b, t);
+
+	for (uint32_t i = 0; rc == 0 && i < t->column_n; i++)
+		rc = schema_build_column(b, &t->columns[i]);
+	for (uint32_t i = 0; i < t->key_n; i++) {
+		const struct table_key_def *k = &t->keys[i];
+
+		for (uint32_t part = 0; rc == 0 && part < k->column_n; part++)
+			rc = schema_build_key_part(
+				b, k->name, k->unique, k->columns[part] ? k->columns[part]->name : STR(""), k->prefix);
+	}
+	return rc;
+}
+
 struct schema *schema_build_finish(struct schema_builder *b)
 {
 	struct schema *s = b->s;
@@ -331,7 +347,7 @@ static bool key_same(const struct table_key_def *a, const struct table_key_def *
 	return true;
 }
 
-static bool table_same(const struct table *a, const struct table *b, char *what, size_t size)
+bool table_same(const struct table *a, const struct table *b, char *what, size_t size)
 {
 	uint32_t i;
 
@@ -380,5 +396,8 @@ bool schema_same(const struct schema *a, const struct schema *b, char *what, siz
 		if (!table_same(&a->tables[i++], &b->tables[k++], what, what_size))
 			return false;
 	}
-	return a->nocase == b->nocase;
+	if (a->nocase == b->nocase && str_eq(a->charset, b->charset) && str_eq(a->collation, b->collation))
+		return true;
+	snprintf(what, what_size, "defaults: %s here, %s there", a->collation.p, b->collation.p);
+	return false;
 }

@@ -120,11 +120,15 @@ MUST_CHECK int schema_build_column(struct schema_builder *b, const struct column
 /* @column empty: an expression. -1 also when the last table has no such column. */
 MUST_CHECK int schema_build_key_part(
 	struct schema_builder *b, struct str key, bool unique, struct str column, bool prefix);
+/* All of a table of another schema; -1 as above. */
+MUST_CHECK int schema_build_copy(struct schema_builder *b, const struct table *t);
 struct schema *schema_build_finish(struct schema_builder *b);
 void schema_build_free(struct schema_builder *b);
 
-/* True when the tables, columns and keys are the same (estimates are not looked at). Otherwise @what (when not NULL)
+/* True when columns and keys are the same (estimates are not looked at). Otherwise @what (when @what_size is not 0)
  * says the first difference: "table orders, column note: varchar(10) here, varchar(20) there". */
+bool table_same(const struct table *a, const struct table *b, char *what, size_t what_size);
+/* The same for all tables and the defaults. */
 bool schema_same(const struct schema *a, const struct schema *b, char *what, size_t what_size);
 
 #endif

@@ -28,7 +28,8 @@ struct topo_config {
 	/* The account for a keyspace; called on the control thread; @out's texts must live until the next call. */
 	void (*account)(void *arg, struct str keyspace, struct topo_account *out);
 	void *account_arg;
-	/* A new snapshot, on the control thread. It is the callee's to take a reference of its own. */
+	/* A new snapshot, on the control thread, beginning with the first one. It is the callee's to take a reference
+	 * of its own. */
 	void (*publish)(void *arg, struct snapshot *snapshot);
 	void *publish_arg;
 	uint64_t connect_timeout_us; /* 0: 3 s */
