@@ -27,6 +27,7 @@ struct http_source {
 	struct curl_slist *headers;
 	struct call *call;
 	uint32_t call_n;
+	bool warm; /* the last grab was answered: connections and CA store are there for many at once */
 };
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -220,7 +221,7 @@ static int by_first(const void *a, const void *b)
 static enum grab_result http_grab(struct id_source *src, struct id_grab *g)
 {
 	struct http_source *s = container_of(src, struct http_source, source);
-	uint32_t n = s->conf->single ? MIN(g->want, s->call_n) : 1;
+	uint32_t n = s->conf->single && s->warm ? MIN(g->want, s->call_n) : 1;
 	enum grab_result worst = GRAB_OK, rc;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -231,6 +232,7 @@ static enum grab_result http_grab(struct id_source *src, struct id_grab *g)
 		worst = MAX(worst, rc);
 		curl_multi_remove_handle(s->multi, s->call[i].easy);
 	}
+	s->warm = worst != GRAB_RETRY;
 	qsort(g->run, g->run_n, sizeof(g->run[0]), by_first);
 	return worst;
 }
