@@ -209,14 +209,14 @@ def tls_files():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def start_site(documents, database, settings=None, **options):
+def start_site(documents, database, settings=None, cluster_class=Cluster, **options):
     folder = tempfile.mkdtemp(prefix="keyway-e2e-")
     env = dict(os.environ, **{k: os.environ.get(k, v) for k, v in SANITIZER_ENV.items()})
     if DIRECT:
         if len(documents) > 1 or any(s.get("backends") for s in documents[0].get("shards", ())):
             pytest.skip("only with Keyway")
         documents = [{"keyspace": documents[0]["keyspace"]}]
-    cls, site_cls = (DirectCluster, DirectSite) if DIRECT else (Cluster, Site)
+    cls, site_cls = (DirectCluster, DirectSite) if DIRECT else (cluster_class, Site)
     base = {"threads": 2}
     base.update(settings or {})
     cluster = cls(folder, BUILD, documents, user=USER, password=PASSWORD, settings=base, env=env,
