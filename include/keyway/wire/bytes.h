@@ -56,9 +56,12 @@ struct rd {
 	bool bad;
 };
 
+/* @p may be NULL when @n is 0. */
 static inline struct rd rd_make(const void *p, size_t n)
 {
-	return (struct rd){ p, (const uint8_t *)p + n, false };
+	const uint8_t *start = p ? p : (const void *)"";
+
+	return (struct rd){ start, start + n, false };
 }
 
 static inline size_t rd_left(const struct rd *r)
