@@ -32,12 +32,22 @@ static void arena_free_chunks(struct arena_chunk *c)
 	}
 }
 
+void arena_chunk(struct arena *a, size_t bytes)
+{
+	a->chunk_bytes = bytes - sizeof(struct arena_chunk);
+}
+
+static size_t chunk_size(const struct arena *a)
+{
+	return a->chunk_bytes ? a->chunk_bytes : CHUNK_BYTES;
+}
+
 void arena_reset(struct arena *a)
 {
 	a->used_bytes = 0;
 	if (!a->head)
 		return;
-	if (a->head->size > CHUNK_BYTES) {
+	if (a->head->size > chunk_size(a)) {
 		arena_free(a);
 		return;
 	}
@@ -56,11 +66,12 @@ void arena_free(struct arena *a)
 
 static void *arena_alloc_slow(struct arena *a, size_t n)
 {
-	size_t size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
+	size_t usual = chunk_size(a);
+	size_t size = n > usual ? n : usual;
 	struct arena_chunk *c = xmalloc(sizeof(*c) + size);
 
 	c->size = size;
-	if (n > CHUNK_BYTES / 4 && a->head) {
+	if (n > usual / 4 && a->head) {
 		/* a large block goes behind the chunk being filled, so that its room is not lost */
 		c->older = a->head->older;
 		a->head->older = c;

@@ -88,6 +88,7 @@ struct plan {
 	/* PLAN_INSERT, for the caller's work with ids */
 	struct str table;	 /* logical name */
 	struct str id_allocator; /* .n 0: the table has no id rule */
+	struct str id_tag;	 /* the allocator's name for this sequence */
 	struct str id_column;
 	uint64_t id_max; /* largest id that its column holds */
 
@@ -97,7 +98,9 @@ struct plan {
 	uint32_t n_edits;
 	uint32_t refs;
 	const struct snapshot *snapshot; /* a counted reference: keeps ks and shard alive */
-	struct arena arena;
+	uint32_t first_tok;		 /* where the statement begins: behind EXPLAIN ROUTE in an inner plan */
+	struct arena arena;		 /* all of the above */
+	struct arena tree;		 /* stmt */
 };
 
 struct plan_request {
@@ -131,6 +134,7 @@ struct plan_values {
 	const struct scan_mode *mode;
 	const struct sql_value *params; /* n_params of them; NULL for a text without ? */
 	uint32_t n_params;
+	uint8_t charset; /* enum charset of the client's strings, CHARSET_OTHER when it is another */
 };
 
 /* The shards of one run. @shards is the caller's, with room for all shards of the keyspace. */
@@ -155,15 +159,17 @@ MUST_CHECK int plan_text(const struct plan *p, const struct plan_values *vals, c
  * plan_insert_split() gives every row its shard and side; plan_insert_text() makes one statement for each part. */
 struct plan_insert_row {
 	uint32_t off, end; /* bytes of the tuple in the text, parentheses included */
+	uint32_t param;	   /* ? marks before it */
 	uint32_t id;	   /* 1 + ordinal into the caller's ids, 0: the row brings its own */
 	uint16_t part;	   /* after the split: which part it belongs to */
-	uint16_t flags;	   /* inside plan/ */
-	uint64_t given_id; /* the id that the row brings, 0: none or not an integer literal */
+	uint8_t side;	   /* enum plan_side */
+	uint8_t flags;	   /* inside plan/ */
+	uint64_t given_id; /* the id that the row brings, 0: none */
 };
 
 struct plan_insert_part {
 	uint16_t shard;
-	enum plan_side side;
+	uint8_t side; /* enum plan_side */
 	uint32_t n_rows;
 	uint32_t first_row; /* the lowest */
 };
@@ -172,12 +178,14 @@ struct plan_insert_part {
 struct plan_insert_run {
 	struct plan_insert_row *rows;
 	uint32_t n_rows, cap_rows;
-	struct plan_insert_part *parts;
+	struct plan_insert_part *parts; /* the rows of a reference table are in the parts of all shards */
 	uint32_t n_parts, cap_parts;
 	uint32_t n_ids; /* ids that rows lack: get so many */
-	bool unchanged; /* after the split: one part, no ids put in: send the original text (with plan_text()'s edits)
-			 * or execute the prepared statement as it is */
-	struct arena scratch;
+	bool unchanged; /* after the split: every part gets all rows and none gets an id put in: send the original text
+			 * (with plan_text()'s edits), or execute the prepared statement as it is */
+	/* inside: */
+	uint16_t *part_at; /* by shard and side: 1 + part */
+	uint32_t cap_part_at;
 };
 
 /* Error: a row has the wrong number of values (1136), a key that is missing, NULL (1048) or not a constant (1235). */

@@ -14,11 +14,14 @@ struct arena {
 	char *pos, *end;	  /* free space in head */
 	size_t used_bytes;	  /* all that was handed out since the last reset */
 	size_t limit_bytes;	  /* 0: none */
+	size_t chunk_bytes;	  /* 0: 16 KiB */
 };
 
 /* All zero is an empty arena without a limit; it holds no memory before the first allocation. */
 void arena_init(struct arena *a);
 void arena_limit(struct arena *a, size_t limit_bytes);
+/* Takes memory in pieces of @bytes instead of 16 KiB: for what is small and lives long. Before the first allocation. */
+void arena_chunk(struct arena *a, size_t bytes);
 /* Forgets everything, keeps one chunk for the next use. */
 void arena_reset(struct arena *a);
 /* Forgets everything and gives all memory back. */
