@@ -42,10 +42,10 @@ void alloc_conf_free(struct alloc_conf *c)
 	free(c->name);
 	free(c->database);
 	free(c->table);
-	free(c->at_id);
-	free(c->at_first);
-	free(c->at_last);
-	free(c->at_count);
+	free((char *)c->at_id);
+	free((char *)c->at_first);
+	free((char *)c->at_last);
+	free((char *)c->at_count);
 	free(c->ca_file);
 	free(c->cert_file);
 	free(c->key_file);

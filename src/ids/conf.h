@@ -22,7 +22,7 @@ struct alloc_conf {
 	bool single; /* an answer is one id */
 	bool asks_n; /* the source is told how many ids are wanted */
 	char *body;
-	char *at_id, *at_first, *at_last, *at_count; /* JSON pointers; all NULL: a bare number */
+	const char *at_id, *at_first, *at_last, *at_count; /* JSON pointers; all NULL: a bare number */
 	char **headers;
 	size_t header_n;
 	char *bearer, *ca_file, *cert_file, *key_file;
