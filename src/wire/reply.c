@@ -203,7 +203,7 @@ int err_from_packet(struct err *e, const struct err_packet *p)
 	return ERR_BACKEND;
 }
 
-int column_parse(const uint8_t *p, size_t n, bool field_list, struct column *out)
+int column_parse(const uint8_t *p, size_t n, bool field_list, struct column_def *out)
 {
 	struct rd r = rd_make(p, n), fixed;
 	struct str s;
@@ -229,7 +229,7 @@ int column_parse(const uint8_t *p, size_t n, bool field_list, struct column *out
 	return r.bad || fixed.bad ? -1 : 0;
 }
 
-void column_build(struct buf *b, const struct column *c)
+void column_build(struct buf *b, const struct column_def *c)
 {
 	wr_lenenc_str(b, c->catalog.n ? c->catalog : STR("def"));
 	wr_lenenc_str(b, c->schema);

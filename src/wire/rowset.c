@@ -9,33 +9,33 @@
 #define NUMBER_CHARS_MAX 64
 #define NOT_FIXED_DEC	 31 /* decimals of a floating point column */
 
-struct column column_text(struct str name, uint32_t chars)
+struct column_def column_text(struct str name, uint32_t chars)
 {
-	return (struct column){ .name = name,
+	return (struct column_def){ .name = name,
 		.charset = CHARSET_UTF8MB4_GENERAL_CI,
 		.length = chars * 4,
 		.type = MYSQL_TYPE_VAR_STRING,
 		.decimals = NOT_FIXED_DEC };
 }
 
-struct column column_int(struct str name)
+struct column_def column_int(struct str name)
 {
-	return (struct column){
+	return (struct column_def){
 		.name = name, .charset = CHARSET_BINARY, .length = 21, .type = MYSQL_TYPE_LONGLONG, .flags = BINARY_FLAG
 	};
 }
 
-struct column column_uint(struct str name)
+struct column_def column_uint(struct str name)
 {
-	struct column c = column_int(name);
+	struct column_def c = column_int(name);
 
 	c.flags |= UNSIGNED_FLAG;
 	return c;
 }
 
-struct column column_double(struct str name)
+struct column_def column_double(struct str name)
 {
-	return (struct column){ .name = name,
+	return (struct column_def){ .name = name,
 		.charset = CHARSET_BINARY,
 		.length = 23,
 		.type = MYSQL_TYPE_DOUBLE,
@@ -43,7 +43,7 @@ struct column column_double(struct str name)
 		.decimals = NOT_FIXED_DEC };
 }
 
-void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column *cols,
+void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column_def *cols,
 	unsigned n_cols, uint16_t status)
 {
 	size_t mark = packet_begin(b);
@@ -63,7 +63,7 @@ void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps,
 	}
 }
 
-static int add_binary_int(struct buf *b, const struct column *c, struct str text, unsigned bytes)
+static int add_binary_int(struct buf *b, const struct column_def *c, struct str text, unsigned bytes)
 {
 	bool is_unsigned = c->flags & UNSIGNED_FLAG;
 	unsigned spare = 64 - 8 * bytes;
@@ -109,7 +109,7 @@ static int add_binary_real(struct buf *b, struct str text, bool is_float)
 	return 0;
 }
 
-static int add_binary_field(struct buf *b, const struct column *c, struct str text)
+static int add_binary_field(struct buf *b, const struct column_def *c, struct str text)
 {
 	switch (c->type) {
 	case MYSQL_TYPE_TINY: return add_binary_int(b, c, text, 1);

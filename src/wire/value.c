@@ -68,7 +68,7 @@ static int read_time(struct str raw, struct value_time *t)
 	return t->hour > TIME_HOURS_MAX ? -1 : 0;
 }
 
-static void set_int(struct value *v, bool is_unsigned, uint64_t u, int64_t i)
+static void set_int(struct wire_value *v, bool is_unsigned, uint64_t u, int64_t i)
 {
 	v->kind = is_unsigned ? VALUE_UINT : VALUE_INT;
 	if (is_unsigned)
@@ -77,7 +77,7 @@ static void set_int(struct value *v, bool is_unsigned, uint64_t u, int64_t i)
 		v->u.i = i;
 }
 
-int param_value(const struct param *p, struct value *out)
+int param_value(const struct param *p, struct wire_value *out)
 {
 	const uint8_t *raw = (const uint8_t *)p->value.p;
 	bool uns = p->type.is_unsigned;
@@ -252,7 +252,7 @@ static void add_temporal(struct buf *out, uint8_t kind, const struct value_time 
 
 int param_to_sql(const struct param *p, unsigned charset, bool no_backslash, struct buf *out)
 {
-	struct value v;
+	struct wire_value v;
 
 	if (param_value(p, &v) < 0)
 		return -1;

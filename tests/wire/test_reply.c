@@ -199,7 +199,7 @@ END_TEST
 
 START_TEST(a_definition_comes_back)
 {
-	struct column c = { .schema = STR("s"),
+	struct column_def c = { .schema = STR("s"),
 		.table = STR("t"),
 		.org_table = STR("ot"),
 		.name = STR("n"),

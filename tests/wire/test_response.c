@@ -257,7 +257,7 @@ END_TEST
 
 static void add_columns(struct buf *b, uint8_t *seq, uint32_t caps)
 {
-	struct column c = { .name = STR("c"), .type = MYSQL_TYPE_VAR_STRING };
+	struct column_def c = { .name = STR("c"), .type = MYSQL_TYPE_VAR_STRING };
 	size_t mark;
 
 	packet_add(b, seq, "\x01", 1);

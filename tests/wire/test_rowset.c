@@ -3,7 +3,7 @@
 #include "keyway/wire/rowset.h"
 #include "wire_testing.h"
 
-static struct column cols[3];
+static struct column_def cols[3];
 
 static void make_cols(void)
 {
@@ -116,7 +116,7 @@ START_TEST(a_text_that_is_no_number_of_its_column_writes_nothing)
 	};
 
 	for (size_t i = 0; i < ARRAY_N(rows); i++) {
-		struct column c = { .name = STR("c"), .type = rows[i].type, .flags = rows[i].flags };
+		struct column_def c = { .name = STR("c"), .type = rows[i].type, .flags = rows[i].flags };
 		struct buf b = { 0 };
 		struct rowset rs;
 		uint8_t seq = 1;

@@ -216,7 +216,7 @@ END_TEST
 START_TEST(values_have_their_kinds)
 {
 	struct param p = { .type = { MYSQL_TYPE_FLOAT, false }, .state = PARAM_VALUE, .value = STR("\0\0\0\x3f") };
-	struct value v;
+	struct wire_value v;
 
 	ck_assert_int_eq(param_value(&p, &v), 0);
 	ck_assert(v.kind == VALUE_DOUBLE && v.is_float && v.u.d == 0.5);

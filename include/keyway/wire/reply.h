@@ -61,7 +61,7 @@ void err_packet_send(struct buf *b, uint8_t *seq, const struct err *e);
  * become 1220 with the number in the text. Returns the kind. */
 int err_from_packet(struct err *e, const struct err_packet *p);
 
-struct column {
+struct column_def {
 	struct str catalog; /* "def" */
 	struct str schema, table, org_table, name, org_name;
 	uint16_t charset;
@@ -73,9 +73,9 @@ struct column {
 	struct str default_value; /* p == NULL: NULL */
 };
 
-MUST_CHECK int column_parse(const uint8_t *p, size_t n, bool field_list, struct column *out);
+MUST_CHECK int column_parse(const uint8_t *p, size_t n, bool field_list, struct column_def *out);
 /* An empty catalog is written as "def". */
-void column_build(struct buf *b, const struct column *c);
+void column_build(struct buf *b, const struct column_def *c);
 
 struct prepare_ok {
 	uint32_t stmt_id;

@@ -8,7 +8,7 @@
 /* A result set being written: whole packets with headers are appended to the buffer. Holds no memory of its own. */
 struct rowset {
 	struct buf *b;
-	const struct column *cols; /* borrowed until rowset_end() */
+	const struct column_def *cols; /* borrowed until rowset_end() */
 	unsigned n_cols;
 	uint32_t caps; /* the client's */
 	bool binary;   /* rows of COM_STMT_EXECUTE */
@@ -17,13 +17,13 @@ struct rowset {
 };
 
 /* Column makers: a text (utf8mb4, @chars long) and numbers. Strings are borrowed. */
-struct column column_text(struct str name, uint32_t chars);
-struct column column_int(struct str name);  /* signed BIGINT */
-struct column column_uint(struct str name); /* unsigned BIGINT */
-struct column column_double(struct str name);
+struct column_def column_text(struct str name, uint32_t chars);
+struct column_def column_int(struct str name);  /* signed BIGINT */
+struct column_def column_uint(struct str name); /* unsigned BIGINT */
+struct column_def column_double(struct str name);
 
 /* Writes column count, definitions and, where the client wants one, the EOF behind them (@status goes into it). */
-void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column *cols,
+void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column_def *cols,
 	unsigned n_cols, uint16_t status);
 /* One row as texts; a field with p == NULL is NULL. In the binary protocol fields of TINY, SHORT, LONG, INT24,
  * LONGLONG, YEAR, FLOAT and DOUBLE columns are converted from their text, all others go as they are. -1 when a text is

@@ -81,7 +81,7 @@ struct value_time {
 	uint32_t micro;
 };
 
-struct value {
+struct wire_value {
 	uint8_t kind;  /* enum value_kind */
 	bool is_float; /* came as a 4-byte FLOAT */
 	union {
@@ -94,7 +94,7 @@ struct value {
 };
 
 /* -1: the bytes are no value of the type (length of a temporal, fields out of range). */
-MUST_CHECK int param_value(const struct param *p, struct value *out);
+MUST_CHECK int param_value(const struct param *p, struct wire_value *out);
 /* Reads the value at the reader as a value of @type, as parameters and fields of binary rows have it. */
 MUST_CHECK int binary_value(struct rd *r, struct param_type type, struct str *raw);
 
