@@ -5,6 +5,7 @@ import time
 import pytest
 
 from conftest import shop_document
+from id_service import IdService
 from rawmysql import ServerError
 
 pytestmark = pytest.mark.usefixtures("only_cluster")
@@ -179,3 +180,76 @@ def test_id_is_rolled_back_with_its_row_and_not_given_again(clean):
         c.query("ROLLBACK")
         kept = c.query("INSERT INTO auto (v) VALUES ('y')").ok.insert_id
         assert kept != lost and ids(clean) == [kept]
+
+
+# ---- HTTP services in place of ticket servers
+
+HTTP = {
+    "segment": {"url": "/api/segment/get/{tag}"},
+    "snowflake": {"url": "/api/snowflake/get/{tag}"},
+    "json id": {"url": "/json/id/{tag}", "answer": {"id": "/data/id"}},
+    "json range": {"url": "/json/range/{tag}?n={n}", "answer": {"first": "/first", "last": "/last"}},
+    "json strings": {"url": "/json/strings/{tag}?n={n}", "answer": {"first": "/first", "count": "/count"}},
+}
+
+
+def http_site(make_site, services, settings, **more):
+    allocator = dict({k: v for k, v in settings.items() if k != "url"}, name="main", kind="http",
+                     servers=[{"url": s.url + settings["url"], "step": s.step, "offset": s.offset} for s in services], **more)
+    return make_site([shop_document(2)], tables=True, settings={"allocators": [allocator]})
+
+
+@pytest.mark.parametrize("kind", HTTP)
+def test_http_service(make_site, kind):
+    with IdService() as service:
+        site = http_site(make_site, [service], HTTP[kind])
+        with site.raw() as c:
+            firsts = []
+            for n in (1, 3, 50, 1):
+                ok = c.query("INSERT INTO auto (v) VALUES " + ",".join(["('x')"] * n)).ok
+                assert ok.affected == n
+                assert c.value("SELECT LAST_INSERT_ID()") == str(ok.insert_id)
+                firsts.append(ok.insert_id)
+        got = ids(site)
+        assert len(set(got)) == 55 and set(firsts) <= set(got)
+
+
+def test_two_http_services_fail_over(make_site):
+    with IdService(step=2, offset=1) as odd, IdService(step=2, offset=0) as even:
+        site = http_site(make_site, [odd, even], HTTP["json range"], block=50, block_min=10, block_max=100)
+        with site.raw() as c:
+            done = 0
+            for i in range(60):
+                if i == 20:
+                    odd.set_mood("hang")
+                if i == 40:
+                    odd.set_mood("well")
+                    even.set_mood("fail")
+                end = time.monotonic() + 10
+                while True:
+                    try:
+                        done += c.query("INSERT INTO auto (v) VALUES " + ",".join(["('x')"] * 10)).ok.affected
+                        break
+                    except ServerError as x:        # between two endpoints there may be none for a moment
+                        assert x.errno == 1467 and time.monotonic() < end, x
+        assert len(set(ids(site))) == done == 600
+
+
+@pytest.mark.parametrize("mood", ["zero", "negative", "big", "huge", "float", "text", "empty", "same", "overlap", "residue", "truncate", "redirect"])
+def test_a_lying_service_gives_no_bad_id(make_site, mood):
+    """P10: an id that cannot be right is not used; the INSERT fails when there is no other."""
+    with IdService(step=2, offset=1) as service:
+        site = http_site(make_site, [service], HTTP["json range"], block=20, block_min=10, block_max=20, rising=True)
+        with site.raw() as c:
+            c.query("INSERT INTO auto (v) VALUES ('good')")
+            service.set_mood(mood)
+            failed = None
+            for _ in range(200):
+                try:
+                    c.query("INSERT INTO auto (v) VALUES ('x'), ('y'), ('z')")
+                except ServerError as x:
+                    failed = x
+                    break
+            assert failed is not None and failed.errno in (1467,), failed
+            got = ids(site)
+            assert len(set(got)) == len(got) and all(0 < i < 1 << 63 and i % 2 == 1 for i in got)

@@ -227,7 +227,9 @@ class Cluster:
         if ALLOCATOR in used and "allocators" not in self.settings:
             grant = ["GRANT SELECT, INSERT, UPDATE, DELETE ON `keyway\\_ids`.* TO {who}"]
             for offset, name in ((1, "tickets-odd"), (2, "tickets-even")):
-                self.ticket_servers.append((self.new_server(name, [Account(*self.ids_account, grant)]), offset))
+                # A ticket server that forgets a commit gives ids twice.
+                server = self.new_server(name, [Account(*self.ids_account, grant)], ["innodb_flush_log_at_trx_commit = 1"])
+                self.ticket_servers.append((server, offset))
 
     # ---- starting
 
