@@ -48,7 +48,8 @@ MUST_CHECK int auth_sha2_fast_verifier(struct str password, uint8_t out[AUTH_SHA
 bool auth_sha2_check(const uint8_t fast_verifier[AUTH_SHA2_BYTES], const uint8_t salt[20], struct str response);
 
 /* The stored form "$A$005$<20 salt><43 digest>", as mysql.user has it. @salt: of auth_salt() (printable by choice of
- * auth_sha2_text_salt()). Costs 5000 rounds of SHA256: about a millisecond. Rounds 1000 to 999000 are read. */
+ * auth_sha2_text_salt()). Costs 5000 rounds of SHA256: about a millisecond. Verifiers of 1000 to 4095000 rounds are
+ * read. */
 MUST_CHECK int auth_sha2_text_salt(uint8_t salt[20]);
 MUST_CHECK int auth_sha2_make_text(struct str password, const uint8_t salt[20], char out[AUTH_SHA2_TEXT + 1]);
 /* 0 and *@match; -1 when @text is no verifier or libcrypto failed. */

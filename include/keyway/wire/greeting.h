@@ -46,7 +46,8 @@ struct handshake_response {
 };
 
 /* @server_caps: what our greeting offered; bits that it did not offer are cleared in out->caps, but the packet is read
- * by the bits the client set. A client older than 4.1, or without CLIENT_SECURE_CONNECTION: 1251. Garbage: 1043. */
+ * by the bits the client set. A client older than 4.1, or without CLIENT_SECURE_CONNECTION: 1251. Garbage: 1043.
+ * A whole login that has CLIENT_SSL set is right only inside TLS: outside, the caller refuses it. */
 MUST_CHECK int handshake_response_parse(
 	const uint8_t *p, size_t n, uint32_t server_caps, struct handshake_response *out, struct err *err);
 /* With ssl_request set, only the first 32 bytes. Bits CLIENT_CONNECT_WITH_DB, CLIENT_PLUGIN_AUTH, CLIENT_CONNECT_ATTRS

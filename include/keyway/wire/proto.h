@@ -177,7 +177,7 @@ enum session_track_type {
 #define MYSQL_OPTION_MULTI_STATEMENTS_ON  0
 #define MYSQL_OPTION_MULTI_STATEMENTS_OFF 1
 
-/* Collation ids of MySQL 5.7-9 and MariaDB 10.4-11 (which agree wherever both know an id). */
+/* Collation ids of MySQL 5.7-9 and MariaDB 10.4-11: an id is of the same character set in both. */
 #define CHARSET_UTF8MB4_GENERAL_CI 45
 #define CHARSET_BINARY		   63
 #define CHARSET_UTF8MB3_GENERAL_CI 33

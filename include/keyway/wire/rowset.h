@@ -18,13 +18,13 @@ struct rowset {
 
 /* Column makers: a text (utf8mb4, @chars long) and numbers. Strings are borrowed. */
 struct column_def column_text(struct str name, uint32_t chars);
-struct column_def column_int(struct str name);  /* signed BIGINT */
+struct column_def column_int(struct str name);	/* signed BIGINT */
 struct column_def column_uint(struct str name); /* unsigned BIGINT */
 struct column_def column_double(struct str name);
 
 /* Writes column count, definitions and, where the client wants one, the EOF behind them (@status goes into it). */
-void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column_def *cols,
-	unsigned n_cols, uint16_t status);
+void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary,
+	const struct column_def *cols, unsigned n_cols, uint16_t status);
 /* One row as texts; a field with p == NULL is NULL. In the binary protocol fields of TINY, SHORT, LONG, INT24,
  * LONGLONG, YEAR, FLOAT and DOUBLE columns are converted from their text, all others go as they are. -1 when a text is
  * no number of its column (or a temporal column in the binary protocol): then nothing was written. */
