@@ -93,7 +93,7 @@ static void check_ok(const uint8_t *p, size_t n)
 
 static void check_column(const uint8_t *p, size_t n)
 {
-	struct column c, again;
+	struct column_def c, again;
 	struct buf b = { 0 };
 
 	if (column_parse(p, n, true, &c) < 0)
