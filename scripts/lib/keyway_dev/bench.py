@@ -224,7 +224,7 @@ def main(argv):
     raise_files(65536)
     if not a.program and set(a.only) & {"keyway", "shards"}:
         with progress.part("build in %s" % a.build):
-            build.build(a.build, build.RELEASE)
+            build.build(a.build, build.RELEASE, build.PROGRAMS)
     folder = tempfile.mkdtemp(prefix="keyway-bench-")
     bench = Bench(a, folder, progress)
     try:

@@ -238,7 +238,7 @@ def main(argv):
 
     t0 = time.monotonic()
     with progress.part("build in %s" % a.build):
-        build.build(a.build, build.RELEASE)
+        build.build(a.build, build.RELEASE, build.PROGRAMS)
     cluster = Playground(a.dir, a.build, docs, n_shards=a.shards, kind=a.kind, replicas=a.replicas, azs=a.azs,
                          proxies=a.proxies, port=a.port, user=a.user, password=a.password, backend_user=a.backend_user,
                          backend_password=a.backend_password, server_config=extra, progress=progress)
