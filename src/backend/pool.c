@@ -35,6 +35,11 @@ struct server *pool_server(struct pool *p)
 	return p->server;
 }
 
+void pool_reconfigure(struct pool *p, const struct pool_config *cfg)
+{
+	p->cfg = cfg;
+}
+
 static void pool_set_starving(struct pool *p, bool on)
 {
 	if (p->starving == on)
@@ -419,6 +424,15 @@ void pool_kill(struct bconn *c, bool query_only)
 	rc = bconn_connect(k);
 	if (rc < 0)
 		bconn_fail(k, ER_NET_READ_ERROR, "cannot connect: %s", strerror(-rc));
+}
+
+void pool_forget_stmt(struct pool *p, const void *key)
+{
+	/* a leased connection may be in the middle of a command: COM_STMT_CLOSE has no answer and waits its turn */
+	list_for_each(it, &p->idle)
+		bconn_stmt_drop(list_item(it, struct bconn, link), key);
+	list_for_each(it, &p->leased)
+		bconn_stmt_drop(list_item(it, struct bconn, link), key);
 }
 
 void pool_stats(const struct pool *p, struct pool_stats *out)

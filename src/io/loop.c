@@ -156,6 +156,12 @@ void loop_run(struct loop *l)
 	}
 }
 
+void loop_run_pending(struct loop *l)
+{
+	while (!list_empty(&l->tasks))
+		loop_run_tasks(l);
+}
+
 void loop_stop(struct loop *l)
 {
 	uint64_t one = 1;

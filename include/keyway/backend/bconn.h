@@ -38,7 +38,7 @@ struct bconn_ops {
 	void (*drained)(struct bconn *c);
 };
 
-#define BCONN_PIPELINE 8
+#define BCONN_PIPELINE 16
 
 struct bconn_cmd {
 	uint8_t kind;  /* enum response_kind */

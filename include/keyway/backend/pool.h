@@ -37,6 +37,8 @@ struct pool *pool_new(
  * fail. */
 void pool_retire(struct pool *p);
 struct server *pool_server(struct pool *p);
+/* From now on @cfg, which is borrowed. */
+void pool_reconfigure(struct pool *p, const struct pool_config *cfg);
 
 /* An idle connection at once, or NULL: the hot path. The holder then sets c->ops and c->holder. */
 struct bconn *pool_try(struct pool *p, bool found_rows);
@@ -54,6 +56,9 @@ void pool_discard(struct bconn *c);
 /* KILL [QUERY] of @c's thread over a connection of its own, bounded by the connect timeout; nobody waits for it. @c
  * never goes back to the pool after this, since the KILL may arrive late. */
 void pool_kill(struct bconn *c, bool query_only);
+
+/* Closes the statement prepared for @key on every connection. */
+void pool_forget_stmt(struct pool *p, const void *key);
 
 struct pool_stats {
 	uint32_t idle, leased, connecting, waiting;

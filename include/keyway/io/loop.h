@@ -18,6 +18,9 @@ void loop_run(struct loop *l);
 /* From any thread. Events already due are still served. */
 void loop_stop(struct loop *l);
 
+/* After loop_run() has returned, before loop_free(): runs the tasks that are posted, and those that they post. */
+void loop_run_pending(struct loop *l);
+
 uint64_t loop_now_us(const struct loop *l);
 
 /* Coarse timers: a deadline is met up to LOOP_TICK_US late. */

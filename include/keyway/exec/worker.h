@@ -1,0 +1,128 @@
+/* exec/worker.h - one worker thread's world: its loop, its connections to all servers, its plans, its sessions. Workers
+ * share nothing that changes: the map, the settings and the servers come as immutable, counted objects by message.
+ * Everything here belongs to the worker's thread, but for worker_install() and the objects it carries. */
+#ifndef KEYWAY_EXEC_WORKER_H
+#define KEYWAY_EXEC_WORKER_H
+
+#include "keyway/backend/pool.h"
+#include "keyway/cluster/snapshot.h"
+#include "keyway/ids/ids.h"
+#include "keyway/plan/plan.h"
+#include "keyway/sql/scan.h"
+#include "keyway/topo/topo.h"
+
+/* A snapshot of the map together with the servers behind it, resolved. Made by the control thread, then immutable. */
+struct route_keyspace {
+	struct server ***servers; /* [shard][backend] */
+	bool single;              /* transactions may touch one shard only */
+};
+
+struct routes {
+	atomic_uint refs;
+	struct snapshot *snapshot;
+	struct route_keyspace *keyspaces; /* parallel to snapshot->map->keyspaces */
+};
+
+/* Takes over the references on @snapshot and on the servers. */
+struct routes *routes_new(struct snapshot *snapshot, struct route_keyspace *keyspaces);
+struct routes *routes_ref(struct routes *r);
+void routes_unref(struct routes *r);
+
+/* What the worker takes from the daemon's settings; immutable, counted, replaced whole on reload. */
+struct exec_config {
+	atomic_uint refs;
+	struct pool_config pool;
+	uint64_t id_wait_us;
+	uint64_t query_timeout_us; /* 0: none */
+	size_t max_packet_bytes;
+	size_t max_statement_memory_bytes;
+	uint32_t max_prepared; /* statements of one session */
+	uint32_t max_plans;
+	char *server_version;  /* "": what the servers say */
+	unsigned collation_id; /* 0: what the servers say */
+};
+
+struct exec_config *exec_config_ref(struct exec_config *c);
+void exec_config_unref(struct exec_config *c);
+
+/* Shared by all workers; thread-safe by itself. */
+struct process {
+	struct topo *topo;
+	struct ids *ids; /* NULL: no allocators */
+	struct worker **workers;
+	uint32_t n_workers;
+	uint64_t scan_seed;
+	uint64_t started_us;
+};
+
+/* One shard as this worker reaches it. */
+struct shard_route {
+	struct pool *primary; /* pair: that of the home side */
+	struct pool *side[2]; /* pairs only, by enum pair_side */
+	struct pool **replicas;
+	uint32_t n_replicas;
+	uint32_t next_replica; /* round robin */
+	const char *db;        /* interned name of its database; NULL in the keyspace `*` */
+	const char *name;
+};
+
+struct keyspace_route {
+	const struct keyspace *ks;
+	const char *name; /* interned: an identity that outlives maps */
+	struct shard_route *shards;
+	bool single;
+};
+
+struct run;
+struct ptext;
+
+struct worker_stats {
+	uint64_t questions, slow, errors, bytes_in, bytes_out;
+	uint64_t routed[8]; /* by enum plan_kind */
+};
+
+struct worker {
+	struct process *process;
+	struct loop *loop;
+	uint32_t index;
+	struct exec_config *cfg;
+	struct routes *routes;
+	struct keyspace_route *keyspaces; /* parallel to the map's */
+	struct pool **pools;
+	uint32_t n_pools;
+	struct settings_table *settings;
+	struct plan_cache *plans;
+	struct scan scan;
+	struct plan_insert_run insert;
+	struct name *names;   /* interned texts */
+	struct ptext *ptexts; /* prepared texts, interned */
+	struct list sessions; /* session.link */
+	uint32_t n_sessions;
+	uint32_t next_serial;
+	struct session *by_id;
+	struct run *free_runs;
+	uint16_t *shard_scratch; /* room for the shards of the largest keyspace */
+	uint64_t last_refresh_us;
+	struct worker_stats stats;
+	void *front; /* the listener side's own */
+};
+
+/* @cfg and @routes: references are taken. */
+struct worker *worker_new(struct process *process, uint32_t index, struct exec_config *cfg, struct routes *routes);
+/* After its loop has ended and its sessions are gone. */
+void worker_free(struct worker *w);
+
+/* From any thread: the worker goes on with these (either may be NULL: stays). References are taken. */
+void worker_install(struct worker *w, struct routes *routes, struct exec_config *cfg);
+
+/* One text for all equal texts: compare by pointer. Lives as long as the worker. */
+const char *worker_intern(struct worker *w, struct str s);
+
+const struct keyspace_route *worker_keyspace(const struct worker *w, const struct keyspace *ks);
+
+static inline const struct snapshot *worker_snapshot(const struct worker *w)
+{
+	return w->routes->snapshot;
+}
+
+#endif

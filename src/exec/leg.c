@@ -1,0 +1,412 @@
+/* leg.c - one shard's part in a statement: a connection, set up as the session wants it, the command, the answer.
+ * Worker thread.
+ *
+ *  NEW -> LEASING -> SETUP -> READY -> SENT -> DONE ;  any -> FAILED
+ */
+#include "run.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void leg_setup(struct leg *l);
+
+void leg_fail(struct leg *l, const struct err *e)
+{
+	struct run *r = l->run;
+
+	if (l->state == LEG_FAILED)
+		return;
+	lease_cancel(&l->lease);
+	l->err = *e;
+	if (l->state != LEG_DONE)
+		r->n_open--;
+	l->state = LEG_FAILED;
+	run_step(r);
+}
+
+/* The connection's state is not known any more: it must not be used again. */
+static void leg_discard(struct leg *l)
+{
+	struct session *s = l->run->s;
+	struct part *p;
+
+	if (!l->c)
+		return;
+	if (l->was_part || l->begins) {
+		p = part_find(s, l->pool, l->ks, l->shard);
+		if (p)
+			part_remove(s, p);
+	}
+	pool_discard(l->c);
+	l->c = NULL;
+}
+
+static void leg_got(struct leg *l, struct bconn *c)
+{
+	l->c = c;
+	c->ops = &leg_ops;
+	c->holder = l;
+	leg_setup(l);
+}
+
+static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err)
+{
+	struct leg *l = container_of(lease, struct leg, lease);
+
+	if (!c) {
+		leg_fail(l, err);
+		return;
+	}
+	leg_got(l, c);
+	run_step(l->run);
+}
+
+void leg_start(struct leg *l)
+{
+	struct session *s = l->run->s;
+	struct part *p = s->n_parts ? part_find(s, l->pool, l->ks, l->shard) : NULL;
+	struct bconn *c;
+
+	if (p) {
+		l->was_part = true;
+		leg_got(l, p->c);
+		return;
+	}
+	c = pool_try(l->pool, s->found_rows_cap);
+	if (LIKELY(c != NULL)) {
+		leg_got(l, c);
+		return;
+	}
+	l->state = LEG_LEASING;
+	pool_lease(l->pool, &l->lease, s->found_rows_cap, leg_leased);
+}
+
+static void leg_setup_send(struct leg *l, uint8_t tag, struct str sql)
+{
+	bconn_query(l->c, 0, tag, sql);
+	l->setup_left++;
+}
+
+/* Whether this statement begins the session's transaction on the leg's connection. */
+static bool leg_must_begin(const struct leg *l)
+{
+	const struct session *s = l->run->s;
+	const struct part *p;
+
+	if (s->txn != TXN_OPEN || l->run->answer == ANSWER_HELD)
+		return false;
+	if (!l->was_part)
+		return true;
+	p = part_find((struct session *)(uintptr_t)s, l->pool, l->ks, l->shard);
+	return p && !p->in_txn;
+}
+
+static void leg_setup(struct leg *l)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct bconn *c = l->c;
+	bool writes_apart;
+
+	l->state = LEG_SETUP;
+	if (UNLIKELY(l->db && c->db != l->db)) {
+		struct buf b = { 0 };
+
+		buf_add_u8(&b, COM_INIT_DB);
+		buf_addz(&b, l->db);
+		bconn_send_payload(c, RESPONSE_TO_OK, 0, TAG_DB, buf_head(&b), buf_used(&b));
+		l->setup_left++;
+		buf_free(&b);
+	}
+	if (UNLIKELY(c->settings != s->settings)) {
+		struct buf b = { 0 };
+
+		if (settings_diff(c->settings, s->settings, &b)) {
+			leg_setup_send(l, TAG_SETTINGS, str_make((char *)buf_head(&b), buf_used(&b)));
+		} else {
+			settings_unref(r->w->settings, c->settings);
+			c->settings = settings_ref(s->settings);
+		}
+		buf_free(&b);
+	}
+	if (UNLIKELY(r->plan && (r->plan->flags & PLAN_LAST_ID))) {
+		char sql[64];
+		int n = snprintf(sql, sizeof(sql), "SET last_insert_id=%llu", (unsigned long long)s->last_insert_id);
+
+		leg_setup_send(l, TAG_SETUP, str_make(sql, (size_t)n));
+	}
+	if (UNLIKELY(s->next_txn && s->txn == TXN_NONE && r->answer != ANSWER_HELD && !(s->pins)))
+		leg_setup_send(l, TAG_SETUP, str_of(s->next_txn));
+	/* a write over several shards is one: inside a transaction by a savepoint, outside by a transaction of its own */
+	writes_apart = r->n_legs > 1 && r->answer == ANSWER_SUM && r->plan && !(r->plan->flags & PLAN_DDL);
+	if (leg_must_begin(l)) {
+		struct buf b = { 0 };
+
+		for (uint32_t i = 0; txn_begin_text(s, i, &b); i++) {
+			bconn_query(c, 0, TAG_BEGIN, str_make((char *)buf_head(&b), buf_used(&b)));
+			buf_clear(&b);
+		}
+		buf_free(&b);
+		l->begins = true;
+	} else if (writes_apart && s->txn == TXN_NONE && !s->settings->autocommit_off) {
+		bconn_query(c, 0, TAG_BEGIN, STR("BEGIN"));
+		l->implicit = true;
+	}
+	if (writes_apart && !l->implicit) {
+		bconn_query(c, 0, TAG_BEGIN, STR("SAVEPOINT keyway_statement"));
+		l->savepoint = true;
+	}
+	if (UNLIKELY(l->prepared && !bconn_stmt_find(c, l->prepared))) {
+		struct buf b = { 0 };
+
+		buf_add_u8(&b, COM_STMT_PREPARE);
+		buf_add_str(&b, l->prepared->text);
+		/* after the database and the settings, which its meaning depends on: they are in order */
+		bconn_send_payload(c, RESPONSE_TO_PREPARE, 0, TAG_PREPARE, buf_head(&b), buf_used(&b));
+		l->setup_left++;
+		buf_free(&b);
+	}
+	if (LIKELY(l->setup_left == 0))
+		l->state = LEG_READY;
+}
+
+void leg_query(struct leg *l, struct str sql)
+{
+	uint8_t seq = 0;
+	size_t mark;
+
+	buf_clear(&l->pkt);
+	mark = packet_begin(&l->pkt);
+	buf_add_u8(&l->pkt, COM_QUERY);
+	buf_add_str(&l->pkt, sql);
+	packet_end(&l->pkt, mark, &seq);
+}
+
+void leg_send(struct leg *l)
+{
+	struct run *r = l->run;
+	struct bconn *c = l->c;
+
+	l->state = LEG_SENT;
+	if (UNLIKELY(l->prepared != NULL)) {
+		stmt_send_execute(l, bconn_stmt_find(c, l->prepared));
+		return;
+	}
+	if (LIKELY(buf_used(&l->pkt) == 0)) {
+		bconn_send(c, r->kind, r->response_flags, TAG_MAIN, r->wire, r->wire_n);
+	} else {
+		bconn_send(c, r->kind, r->response_flags, TAG_MAIN, buf_head(&l->pkt), buf_used(&l->pkt));
+	}
+	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
+		stream_read_pause(&c->st);
+}
+
+/* --- what the server says --- */
+
+static void setup_reply(struct leg *l, uint8_t tag, const struct response_event *ev)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct err e;
+
+	if (ev->type == RESPONSE_ERR) {
+		err_from_packet(&e, &ev->u.err);
+		if (tag == TAG_PREPARE) {
+			if (e.errno_ == ev->u.err.code)
+				buf_add(&r->raw_err, ev->payload, ev->payload_n);
+			l->setup_left--;
+			leg_fail(l, &e);
+			return;
+		}
+		if (tag == TAG_DB) {
+			/* the database went away under the session: said as the server says it */
+			l->c->db = NULL;
+			l->setup_left--;
+			leg_fail(l, &e);
+			return;
+		}
+		leg_discard(l);
+		leg_fail(l, &e);
+		return;
+	}
+	if (ev->type == RESPONSE_PREPARE_OK && l->prepared)
+		bconn_stmt_add(l->c, l->prepared, ev->u.prepare.stmt_id);
+	if (!ev->done)
+		return;
+	if (tag == TAG_DB) {
+		l->c->db = l->db;
+	} else if (tag == TAG_SETTINGS) {
+		settings_unref(r->w->settings, l->c->settings);
+		l->c->settings = settings_ref(s->settings);
+	}
+	if (tag != TAG_BEGIN && --l->setup_left == 0 && l->state == LEG_SETUP) {
+		l->state = LEG_READY;
+		run_step(r);
+	}
+}
+
+static void step_reply(struct leg *l, const struct response_event *ev)
+{
+	if (ev->type == RESPONSE_ERR && !l->err.kind)
+		err_from_packet(&l->err, &ev->u.err);
+	if (!ev->done)
+		return;
+	l->step_done = true;
+	run_step(l->run);
+}
+
+static void begin_reply(struct leg *l, const struct response_event *ev)
+{
+	struct err e;
+
+	if (ev->type != RESPONSE_ERR)
+		return;
+	/* the statement behind it may have run outside the transaction: nobody may build on that */
+	err_set(&e, ERR_BACKEND, ER_ERROR_DURING_COMMIT,
+		"shard %s could not begin the transaction (" STR_FMT "): whether the statement took effect is unknown",
+		l->shard_name, STR_ARG(ev->u.err.msg));
+	leg_discard(l);
+	leg_fail(l, &e);
+}
+
+static void leg_reply(struct bconn *c, uint8_t tag, uint8_t *p, size_t n, const struct response_event *ev)
+{
+	struct leg *l = c->holder;
+
+	if (LIKELY(tag == TAG_MAIN)) {
+		forward_reply(l, p, n, ev);
+		return;
+	}
+	switch (tag) {
+	case TAG_BEGIN: begin_reply(l, ev); return;
+	case TAG_STEP: step_reply(l, ev); return;
+	case TAG_COLLECT: collect_reply(l, p, n, ev); return;
+	default: setup_reply(l, tag, ev); return;
+	}
+}
+
+/* --- the server is gone --- */
+
+static bool leg_may_retry(const struct leg *l)
+{
+	const struct run *r = l->run;
+	const struct session *s = r->s;
+
+	return !l->retried && !l->was_part && !s->pins && s->txn == TXN_NONE && !s->settings->autocommit_off && r->plan &&
+		(r->plan->flags & PLAN_READ) && !(r->plan->flags & (PLAN_LOCKS | PLAN_CALLS | PLAN_PINS)) &&
+		r->state <= RUN_MAIN && !r->replied && !r->rows_begun && response_untouched(&l->c->resp) &&
+		(l->state == LEG_SENT || l->state == LEG_SETUP);
+}
+
+static void leg_lost(struct bconn *c, const struct err *why)
+{
+	struct leg *l = c->holder;
+	struct run *r = l->run;
+	struct session *s = r->s;
+	bool in_txn = l->begins || (l->was_part && (s->txn != TXN_NONE || s->settings->autocommit_off));
+	bool torn = l->state == LEG_SENT && response_in_packet(&c->resp);
+	struct part *p;
+	struct err e = *why;
+
+	if (leg_may_retry(l) && !torn) {
+		l->retried = true;
+		l->c = NULL;
+		l->setup_left = 0;
+		l->begins = l->implicit = l->savepoint = false;
+		if (l->state == LEG_SENT)
+			run_goto(r, RUN_ACQUIRE);
+		l->state = LEG_LEASING;
+		pool_lease(l->pool, &l->lease, s->found_rows_cap, leg_leased);
+		return;
+	}
+	l->lost = true;
+	if (l->was_part || l->begins) {
+		p = part_find(s, l->pool, l->ks, l->shard);
+		if (p)
+			part_remove(s, p);
+	}
+	if (torn && r->answer != ANSWER_SUM && r->answer != ANSWER_HELD) {
+		/* half of a row has gone to the client: nothing more can be said on this connection */
+		s->closing = true;
+	}
+	if (s->pins && l->was_part && !in_txn) {
+		s->closing = true; /* what it pinned is gone with it */
+	}
+	if (r->commits && l->state == LEG_SENT) {
+		txn_forget(s);
+		err_set(&e, ERR_BACKEND, ER_ERROR_DURING_COMMIT,
+			"%.300s; whether the transaction was committed is unknown: look before you repeat it", why->msg);
+	} else if (in_txn && r->answer != ANSWER_HELD) {
+		s->txn = TXN_FAILED;
+		s->txn_told = true;
+		err_set(&e, ERR_BACKEND, ER_LOCK_DEADLOCK,
+			"the transaction was rolled back: %.300s; start it again", why->msg);
+	} else if (l->state == LEG_SENT && r->plan && (r->plan->flags & PLAN_WRITE)) {
+		err_set(&e, ERR_BACKEND, ER_NET_READ_ERROR,
+			"%.300s; whether the statement took effect is unknown: look before you repeat it", why->msg);
+	}
+	l->c = NULL;
+	l->step_done = true;
+	if (l->state == LEG_DONE && l->err.kind == 0)
+		l->err = e;
+	leg_fail(l, &e);
+}
+
+static void leg_drained(struct bconn *c)
+{
+	struct leg *l = c->holder;
+
+	if (l->run->infile)
+		stream_read_resume(l->run->s->st);
+}
+
+const struct bconn_ops leg_ops = { .reply = leg_reply, .lost = leg_lost, .drained = leg_drained };
+
+/* --- afterwards --- */
+
+void leg_release(struct leg *l)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct bconn *c = l->c;
+	struct part *p;
+	bool in_txn;
+
+	buf_free(&l->pkt);
+	lease_cancel(&l->lease);
+	if (l->prepared) {
+		ptext_unref(r->w, l->prepared);
+		l->prepared = NULL;
+	}
+	if (!c)
+		return;
+	l->c = NULL;
+	if (UNLIKELY(c->n_cmds || c->state == BCONN_CLOSED)) {
+		/* something is still outstanding: stop it there, and never use the connection again */
+		if (l->was_part || l->begins) {
+			p = part_find(s, l->pool, l->ks, l->shard);
+			if (p)
+				part_remove(s, p);
+		}
+		if (c->state != BCONN_CLOSED)
+			pool_kill(c, false);
+		pool_discard(c);
+		return;
+	}
+	stream_read_resume(&c->st);
+	in_txn = (s->txn == TXN_OPEN && (l->begins || l->was_part)) || (c->status & SERVER_STATUS_IN_TRANS);
+	if (UNLIKELY(in_txn || s->pins)) {
+		p = l->was_part ? part_find(s, l->pool, l->ks, l->shard) : part_add(s, l, c);
+		if (p) {
+			p->in_txn = in_txn && (p->in_txn || l->begins || (c->status & SERVER_STATUS_IN_TRANS));
+			c->ops = &part_ops;
+			c->holder = s;
+			return;
+		}
+	}
+	if (l->was_part) {
+		p = part_find(s, l->pool, l->ks, l->shard);
+		if (p)
+			part_remove(s, p);
+	}
+	pool_release(c, l->spoiled);
+}

@@ -1,0 +1,317 @@
+/* run.h - the statement under way: one run per busy session, one leg per shard it goes to. Worker thread.
+ *
+ *  BEGIN -> (REFRESH | IDS ->) ACQUIRE -> MAIN -> (PROBE | SETTLE | COLLECT ->)* DONE
+ *
+ *  REFRESH  the schema is read again, since a table was not known or DDL was done
+ *  IDS      waits for the allocator
+ *  ACQUIRE  every leg gets a connection that is set up as the session wants it
+ *  MAIN     the statement runs; answers pass to the client or are gathered
+ *  PROBE    an error inside a transaction: is the transaction still open?
+ *  SETTLE   a write over several shards commits, or is undone, as one
+ *  COLLECT  warnings, FOUND_ROWS(), user variables are fetched before the connection goes back
+ */
+#ifndef KEYWAY_EXEC_RUN_H
+#define KEYWAY_EXEC_RUN_H
+
+#include "keyway/exec/session.h"
+#include "keyway/sql/ast.h"
+#include "keyway/wire/reply.h"
+#include "keyway/wire/stmt.h"
+
+enum run_state {
+	RUN_BEGIN,
+	RUN_REFRESH,
+	RUN_IDS,
+	RUN_ACQUIRE,
+	RUN_MAIN,
+	RUN_PROBE,
+	RUN_SETTLE,
+	RUN_COLLECT,
+	RUN_DONE,
+};
+extern const char *const run_state_name[];
+
+/* What the answers of the legs become. */
+enum run_answer {
+	ANSWER_PASS, /* one leg: its answer is the answer */
+	ANSWER_ROWS, /* several legs: one result set, rows one leg after another */
+	ANSWER_SUM,  /* several legs: OKs are added up */
+	ANSWER_HELD, /* the caller (finish) decides: SET, COMMIT … */
+};
+
+enum leg_state {
+	LEG_NEW,
+	LEG_LEASING, /* waits for a connection */
+	LEG_SETUP,   /* settings, database, PREPARE are under way */
+	LEG_READY,
+	LEG_SENT,
+	LEG_DONE,
+	LEG_FAILED,
+};
+
+/* Who an answer from a server is for. */
+enum leg_tag { TAG_MAIN, TAG_SETUP, TAG_SETTINGS, TAG_DB, TAG_BEGIN, TAG_PREPARE, TAG_STEP, TAG_COLLECT };
+
+struct leg {
+	struct run *run;
+	struct pool *pool;
+	const char *ks; /* interned keyspace name */
+	uint32_t shard;
+	const char *shard_name;
+	const char *db; /* that the connection must have selected; NULL: any */
+	struct bconn *c;
+	struct lease lease;
+	uint8_t state; /* enum leg_state */
+	uint8_t setup_left;
+	bool was_part;	  /* the session held the connection before */
+	bool begins;	  /* BEGIN has been sent to it with this statement */
+	bool implicit;	  /* BEGIN of ours, around a write over several shards */
+	bool savepoint;	  /* SAVEPOINT of ours */
+	bool lost;
+	bool spoiled; /* its session may have changed in a way that is not known: reset it */
+	bool step_done;
+	bool in_rows; /* ANSWER_ROWS: its column definitions are behind it */
+	bool retried;
+	struct buf pkt;	  /* its own command, when it differs from the client's */
+	struct ptext *prepared; /* EXECUTE: the text to be prepared there */
+	struct ok_packet ok;
+	char info[128];
+	struct err err; /* kind 0: none */
+};
+
+struct collect;
+
+struct run {
+	struct run *next_free;
+	struct session *s;
+	struct worker *w;
+	uint8_t state;	/* enum run_state */
+	uint8_t answer; /* enum run_answer */
+	uint8_t com;	/* enum com of the client's command */
+	bool more;	/* another statement of the same text follows */
+	bool replied;	/* the client has its final packet */
+	bool binary;	/* rows go out in the binary protocol */
+	bool stepping;
+	bool infile;
+	bool undo;	/* SETTLE: roll back rather than commit */
+	bool step_again;
+	bool commits;	/* it is a COMMIT: a lost answer means an unknown outcome */
+	bool wire_long; /* the packet came in several frames, which are joined: it cannot be sent as it is */
+	bool has_long_data;
+	bool waits_kill; /* another worker looks for the session to kill */
+	uint8_t nested; /* EXECUTE inside EXECUTE */
+	bool multi_done; /* the statement was cut out of its text already */
+	bool refreshed; /* a refresh has been tried for this statement */
+	bool rows_begun; /* ANSWER_ROWS: the columns are out */
+	uint8_t collects; /* COLLECT_… wanted */
+	struct plan *plan;
+	struct scan_mode mode;
+	struct str text;     /* the statement's SQL */
+	uint8_t *wire;	     /* the client's packet as it came, when it can be sent as it is */
+	size_t wire_n;
+	struct buf keep;     /* own copy of packet or text */
+	struct buf multi;    /* the whole text of a multi-statement query */
+	size_t multi_at;
+	enum response_kind kind;
+	unsigned response_flags;
+	uint32_t turn;	     /* ANSWER_ROWS: whose rows pass now */
+	struct leg *legs;
+	uint32_t n_legs, cap_legs, n_open; /* legs that are not DONE or FAILED */
+	struct leg one;
+	struct arena arena;
+	uint64_t started_us;
+	/* ids */
+	struct ids_range ids;
+	bool has_ids;
+	uint64_t *id_list;
+	struct id_wait *id_wait;
+	struct refresh_wait *refresh_wait;
+	/* prepared statements */
+	struct cstmt *cstmt;
+	struct cstmt *prepared_new; /* being prepared: not yet the session's */
+	struct named_stmt *named_new;
+	struct exec_params exec;
+	struct sql_value *params;
+	uint32_t types_hash;
+	/* what comes after the answers are in; NULL: the usual */
+	void (*finish)(struct run *r);
+	void (*then)(struct run *r); /* what finish goes on with */
+	struct setvar *setvar;
+	char *use_db, *use_target;
+
+	struct collect *collect;
+	struct buf rows; /* COLLECT: what has come of them */
+	struct err err; /* the statement's own error, kind 0: none */
+	struct buf raw_err; /* a server's ERR payload to pass on unchanged */
+	struct wheel_timer deadline;
+	uint8_t small[512]; /* copy of a short packet; last, since it is not cleared */
+};
+
+enum { COLLECT_WARNINGS = 1u << 0, COLLECT_FOUND_ROWS = 1u << 1, COLLECT_VARS = 1u << 2 };
+
+/* run.c */
+struct run *run_new(struct session *s, uint8_t com);
+void run_goto(struct run *r, enum run_state to);
+/* Goes on as far as it can. Safe to call from anywhere in the worker: a call inside a step makes it go round again. */
+void run_step(struct run *r);
+/* The client has been answered (or cannot be): gives everything back, tells the session. */
+void run_end(struct run *r);
+/* Ends with @e as the answer. */
+void run_fail(struct run *r, const struct err *e);
+/* Text and packet must outlive the call that brought them. */
+void run_keep(struct run *r);
+/* Plans r->text and starts. */
+void run_statement(struct run *r);
+struct leg *run_add_leg(struct run *r);
+/* A leg to the primary (or replica) of @shard, of keyspace @kr. @side: of a pair. */
+struct leg *run_leg_to(struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
+/* Sends @sql to every leg that has a connection and is alive, as TAG_STEP. */
+void run_step_all(struct run *r, struct str sql);
+void run_abort(struct run *r);
+/* Stops the statement on the servers and answers @e. */
+void run_cancel(struct run *r, const struct err *e);
+/* Makes room for @n legs; those before are forgotten. */
+void run_legs(struct run *r, uint32_t n);
+/* From ACQUIRE on: connects the legs. */
+void run_start(struct run *r);
+void run_tell(struct run *r);
+/* Legs of a step are given back, so that the run can go on with others. */
+void run_release_legs(struct run *r);
+/* The session's own statement (SET, SHOW …) to one server, its answer to @finish, or to the client when NULL. */
+void run_home(struct run *r, struct str sql, void (*finish)(struct run *r));
+void run_again(struct run *r);
+/* Waits until the schema of the plan's keyspace has been read again, then calls run_step(). */
+void run_refresh(struct run *r, struct str keyspace);
+struct plan_values run_values(struct run *r);
+struct plan_session run_plan_session(struct run *r);
+
+/* leg.c */
+extern const struct bconn_ops leg_ops;
+void leg_start(struct leg *l);
+void leg_send(struct leg *l);
+void leg_fail(struct leg *l, const struct err *e);
+/* After its statement: the connection goes back, or stays with the session. */
+void leg_release(struct leg *l);
+void leg_query(struct leg *l, struct str sql); /* sets its own command */
+
+/* forward.c */
+void forward_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);
+/* Final OK or EOF to the client, with the session's status and what it may see of @ok. @eof: end of rows. */
+void forward_final(struct run *r, const struct ok_packet *ok, bool eof);
+void session_put(struct session *s, const void *p, size_t n, bool more_now);
+/* ANSWER_SUM: the sum of all answers to the client. */
+void forward_sum(struct run *r);
+void session_flush(struct session *s);
+
+/* answer.c */
+void answer_rows(struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows);
+void answer_ok(struct run *r, const struct ok_packet *ok);
+void answer_err(struct run *r, const struct err *e);
+void answer_raw_err(struct run *r, const uint8_t *payload, size_t n);
+void diag_clear(struct session *s);
+void diag_add(struct session *s, struct str level, uint32_t code, struct str msg);
+
+/* part.c */
+struct part *part_find(struct session *s, const struct pool *p, const char *ks, uint32_t shard);
+struct part *part_add(struct session *s, struct leg *l, struct bconn *c);
+void part_remove(struct session *s, struct part *p);
+/* All of them go: back to the pool (reset when @dirty) or closed. */
+void parts_drop(struct session *s, bool discard);
+/* Those that no statement uses, when nothing keeps them any more. */
+void parts_release_idle(struct session *s);
+extern const struct bconn_ops part_ops;
+bool session_must_hold(const struct session *s);
+
+/* txn.c */
+void txn_begin(struct run *r, const struct sql_stmt *st);
+void txn_end(struct run *r, const struct sql_stmt *st, bool commit);
+void txn_savepoint(struct run *r, const struct sql_stmt *st);
+void txn_set_transaction(struct run *r, const struct sql_stmt *st);
+/* The transaction is over: its flags, savepoints and one-time settings go. */
+void txn_forget(struct session *s);
+/* Commits what is open on all participants, then @next; or ends with the error. */
+void txn_commit_then(struct run *r, void (*next)(struct run *r));
+#define TXN_REPLAY_MAX 8
+/* Statement number @i of what a new participant must run first; false: that was all. */
+bool txn_begin_text(struct session *s, uint32_t i, struct buf *out);
+
+/* setvar.c */
+void setvar_run(struct run *r, const struct sql_stmt *st);
+/* After a statement that assigned user variables: reads them back from @l. False: there were none. */
+bool setvar_collect(struct run *r, struct leg *l);
+/* SET GLOBAL and what changes servers: only where there is one server. */
+void setvar_global(struct run *r);
+void session_apply_settings(struct session *s, const struct settings *taken);
+void session_mode_update(struct session *s);
+void session_resolve(struct session *s);
+/* Where the session's own statements run: its keyspace, else the one that holds everything, else the first. */
+const struct keyspace_route *session_home(const struct session *s);
+
+/* local.c */
+void local_run(struct run *r, const struct sql_stmt *st);
+void local_use(struct run *r, struct str target);
+void local_kill(struct run *r, uint32_t id, bool query_only);
+
+/* collect.c: rows of a query of our own */
+struct collect *collect_new(struct arena *a, void (*done)(struct run *r, struct collect *c), uint32_t max_rows);
+void collect_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);
+struct collect {
+	struct arena *arena;
+	void (*done)(struct run *r, struct collect *c);
+	uint32_t max_rows, n_rows, n_cols;
+	struct column_def cols[64];
+	struct str **rows; /* [row][column]; a field with p NULL is NULL */
+	uint32_t cap_rows;
+	struct err err;
+};
+/* Runs @sql on leg @l's connection and hands the rows over. */
+void collect_start(struct leg *l, struct str sql, struct collect *c);
+
+/* stmt.c */
+struct ptext {
+	UT_hash_handle hh;
+	uint32_t refs;
+	uint32_t key_n;
+	struct scan scan;
+	struct scan_mode mode;
+	struct str text; /* points behind the mode in key */
+	char key[];
+};
+struct ptext *ptext_get(struct worker *w, struct str text, const struct scan_mode *mode);
+void ptext_unref(struct worker *w, struct ptext *t);
+void stmt_prepare(struct run *r);
+/* The plan of a PREPARE is there. */
+void stmt_planned(struct run *r);
+void stmt_prepared_drop(struct run *r);
+/* An EXECUTE has ended. */
+void stmt_executed(struct run *r);
+void stmt_prepare_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);
+void stmt_execute(struct run *r, const struct packet *pk);
+/* The legs run the client's prepared statement. */
+void stmt_use(struct run *r);
+/* The EXECUTE packet for leg @l, whose connection has the statement. */
+void stmt_send_execute(struct leg *l, struct bstmt *b);
+void stmt_close(struct session *s, uint32_t id);
+void stmt_close_all(struct session *s);
+struct cstmt {
+	UT_hash_handle hh;
+	uint32_t id;
+	struct ptext *text;
+	uint16_t n_params, n_columns;
+	struct param_type *types; /* of the last execution; NULL: none yet */
+	struct buf *long_data;	  /* n_params of them; NULL: none */
+	bool local;		  /* answered without a server */
+};
+struct cstmt *stmt_find(struct session *s, uint32_t id);
+void stmt_long_data(struct session *s, const struct packet *pk);
+enum session_answer stmt_reset(struct session *s, const struct packet *pk);
+/* PREPARE name FROM, EXECUTE name, DEALLOCATE. */
+void named_prepare(struct run *r, const struct sql_stmt *st);
+void named_execute(struct run *r, const struct sql_stmt *st);
+void named_drop(struct run *r, const struct sql_stmt *st);
+void named_drop_all(struct session *s);
+
+
+
+
+#endif

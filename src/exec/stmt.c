@@ -1,0 +1,775 @@
+/* stmt.c - prepared statements: the client's, by number, and those of PREPARE … FROM, by name. Texts are interned, so a
+ * connection knows by one pointer what it has prepared; it prepares when a statement first comes to it. Worker thread. */
+#include "run.h"
+#include "keyway/sql/lit.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- texts --- */
+
+struct ptext *ptext_get(struct worker *w, struct str text, const struct scan_mode *mode)
+{
+	size_t key_n = sizeof(*mode) + text.n;
+	struct ptext *t = xcalloc(1, sizeof(*t) + key_n + 1), *old;
+	struct err err;
+
+	memcpy(t->key, mode, sizeof(*mode));
+	memcpy(t->key + sizeof(*mode), text.p, text.n);
+	HASH_FIND(hh, w->ptexts, t->key, key_n, old);
+	if (old) {
+		free(t);
+		old->refs++;
+		return old;
+	}
+	t->refs = 1;
+	t->key_n = (uint32_t)key_n;
+	t->mode = *mode;
+	t->text = str_make(t->key + sizeof(*mode), text.n);
+	scan_init(&t->scan);
+	if (sql_scan(&t->scan, t->text, &t->mode, &err) < 0)
+		t->scan.broken = true;
+	HASH_ADD_KEYPTR(hh, w->ptexts, t->key, key_n, t);
+	return t;
+}
+
+void ptext_unref(struct worker *w, struct ptext *t)
+{
+	if (!t || --t->refs)
+		return;
+	/* connections may still have it prepared: a text that comes again gets another address, but this one must not
+	 * be taken by another text while they do */
+	for (uint32_t i = 0; i < w->n_pools; i++)
+		pool_forget_stmt(w->pools[i], t);
+	HASH_DEL(w->ptexts, t);
+	scan_free(&t->scan);
+	free(t);
+}
+
+/* --- COM_STMT_PREPARE --- */
+
+struct cstmt *stmt_find(struct session *s, uint32_t id)
+{
+	struct cstmt *c;
+
+	if (id == STMT_ID_LAST_PREPARED)
+		id = s->next_stmt;
+	HASH_FIND_INT(s->stmts, &id, c);
+	return c;
+}
+
+static void cstmt_free(struct session *s, struct cstmt *c)
+{
+	ptext_unref(s->w, c->text);
+	for (unsigned i = 0; c->long_data && i < c->n_params; i++)
+		buf_free(&c->long_data[i]);
+	free(c->long_data);
+	free(c->types);
+	free(c);
+}
+
+static struct cstmt *cstmt_add(struct session *s, struct cstmt *c)
+{
+	do
+		c->id = ++s->next_stmt;
+	while (c->id == 0 || c->id == STMT_ID_LAST_PREPARED || stmt_find(s, c->id) == c);
+	HASH_ADD_INT(s->stmts, id, c);
+	s->n_stmts++;
+	return c;
+}
+
+void stmt_close(struct session *s, uint32_t id)
+{
+	struct cstmt *c = stmt_find(s, id);
+
+	if (!c)
+		return;
+	HASH_DEL(s->stmts, c);
+	s->n_stmts--;
+	cstmt_free(s, c);
+}
+
+void stmt_close_all(struct session *s)
+{
+	struct cstmt *c, *tmp;
+
+	HASH_ITER(hh, s->stmts, c, tmp)
+	{
+		HASH_DEL(s->stmts, c);
+		cstmt_free(s, c);
+	}
+	s->n_stmts = 0;
+}
+
+static void send_prepare_ok(struct session *s, const struct cstmt *c, uint16_t warnings, bool more)
+{
+	struct prepare_ok ok = { .stmt_id = c->id,
+		.columns = c->n_columns,
+		.params = c->n_params,
+		.warnings = warnings };
+	struct buf b = { 0 };
+	size_t mark = packet_begin(&b);
+
+	prepare_ok_build(&b, &ok);
+	packet_end(&b, mark, &s->seq);
+	session_put(s, buf_head(&b), buf_used(&b), more);
+	buf_free(&b);
+}
+
+/* The statement under way has been planned. */
+void stmt_planned(struct run *r)
+{
+	struct session *s = r->s;
+	struct plan *p = r->plan;
+	const struct keyspace_route *kr;
+	struct leg *l;
+	struct err err;
+	struct buf b = { 0 };
+	uint8_t seq = 0;
+	size_t mark;
+
+	if (p->kind == PLAN_SESSION) {
+		if (p->n_params) {
+			err_set(&err, ERR_UNSUPPORTED, (enum mysql_errno)1295,
+				"This command is not supported in the prepared statement protocol yet");
+			run_fail(r, &err);
+			return;
+		}
+		r->cstmt->local = true;
+		cstmt_add(s, r->cstmt);
+		send_prepare_ok(s, r->cstmt, 0, false);
+		r->prepared_new = NULL;
+		r->replied = true;
+		run_end(r);
+		return;
+	}
+	kr = worker_keyspace(r->w, p->ks);
+	run_legs(r, 1);
+	l = run_leg_to(r, kr, p->kind == PLAN_PINNED ? p->shard->index : 0, PLAN_SIDE_HOME, false);
+	mark = packet_begin(&l->pkt);
+	buf_add_u8(&l->pkt, COM_STMT_PREPARE);
+	if (p->flags & PLAN_EDITS) {
+		struct plan_values vals = run_values(r);
+		struct plan_session ps = run_plan_session(r);
+
+		if (plan_text(p, &vals, &ps, l->shard, &b, &err) < 0) {
+			buf_free(&b);
+			run_fail(r, &err);
+			return;
+		}
+		buf_add(&l->pkt, buf_head(&b), buf_used(&b));
+		buf_free(&b);
+	} else {
+		buf_add_str(&l->pkt, r->text);
+	}
+	packet_end(&l->pkt, mark, &seq);
+	r->kind = RESPONSE_TO_PREPARE;
+	r->response_flags = RESPONSE_WANT_COLUMNS_END;
+	r->answer = ANSWER_PASS;
+	run_goto(r, RUN_ACQUIRE);
+	run_start(r);
+}
+
+static void add_eof(struct session *s)
+{
+	struct buf b = { 0 };
+	size_t mark = packet_begin(&b);
+
+	columns_eof_build(&b, session_status(s), 0);
+	packet_end(&b, mark, &s->seq);
+	session_put(s, buf_head(&b), buf_used(&b), true);
+	buf_free(&b);
+}
+
+void stmt_prepare_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct response *resp = &l->c->resp;
+	struct cstmt *c = r->cstmt;
+
+	switch (ev->type) {
+	case RESPONSE_ERR:
+		err_from_packet(&l->err, &ev->u.err);
+		if (l->err.errno_ == ev->u.err.code)
+			buf_add(&r->raw_err, ev->payload, ev->payload_n);
+		break;
+	case RESPONSE_PREPARE_OK:
+		c->n_params = ev->u.prepare.params;
+		c->n_columns = ev->u.prepare.columns;
+		cstmt_add(s, c);
+		r->prepared_new = NULL;
+		send_prepare_ok(s, c, ev->u.prepare.warnings, !ev->done);
+		resp->seq_shift = (uint8_t)(s->seq - resp->seq);
+		if (!(r->plan->flags & PLAN_EDITS))
+			bconn_stmt_add(l->c, c->text, ev->u.prepare.stmt_id);
+		else
+			l->spoiled = true; /* prepared there under a text that nobody will ask for */
+		break;
+	case RESPONSE_PARAMS_END:
+	case RESPONSE_COLUMNS_END:
+		session_put(s, p, n - ev->packet_n, true);
+		if (!(s->caps & CLIENT_DEPRECATE_EOF)) {
+			s->seq = (uint8_t)(resp->seq + resp->seq_shift - (ev->packet_n ? 1 : 0));
+			add_eof(s);
+			resp->seq_shift = (uint8_t)(s->seq - resp->seq);
+		}
+		break;
+	default: session_put(s, p, n, true); break;
+	}
+	if (!ev->done) {
+		if (ev->type == RESPONSE_MORE)
+			session_flush(s);
+		return;
+	}
+	session_flush(s);
+	if (ev->type != RESPONSE_ERR)
+		r->replied = true;
+	l->state = LEG_DONE;
+	r->n_open--;
+	run_step(r);
+}
+
+void stmt_prepare(struct run *r)
+{
+	struct session *s = r->s;
+	struct cstmt *c;
+	struct err err;
+
+	if (s->n_stmts >= s->w->cfg->max_prepared) {
+		err_set(&err, ERR_LIMIT, ER_MAX_PREPARED_STMT_COUNT_REACHED,
+			"Can't create more than limits.max_prepared statements in one session (current value: %u): close "
+			"some",
+			s->w->cfg->max_prepared);
+		run_fail(r, &err);
+		return;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->text = ptext_get(s->w, r->text, &r->mode);
+	r->cstmt = c;
+	r->prepared_new = c;
+	if (c->text->scan.more || (c->text->scan.verb == SCAN_EMPTY && !c->text->scan.broken)) {
+		if (c->text->scan.more)
+			err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
+				"You have an error in your SQL syntax; a prepared statement is one statement: near '%.80s'",
+				c->text->text.p + c->text->scan.next);
+		else
+			err_set(&err, ERR_SYNTAX, ER_EMPTY_QUERY, "Query was empty");
+		run_fail(r, &err);
+		return;
+	}
+	r->text = c->text->text;
+	r->wire = NULL;
+	run_statement(r);
+}
+
+void stmt_prepared_drop(struct run *r)
+{
+	if (r->prepared_new)
+		cstmt_free(r->s, r->prepared_new);
+	r->prepared_new = NULL;
+}
+
+/* --- COM_STMT_EXECUTE --- */
+
+static void param_value_of(const struct param *p, struct arena *a, struct sql_value *out)
+{
+	struct wire_value v;
+
+	memset(out, 0, sizeof(*out));
+	out->kind = SQL_V_NULL;
+	if (p->state == PARAM_NULL || param_value(p, &v) < 0)
+		return;
+	switch ((enum value_kind)v.kind) {
+	case VALUE_NULL: return;
+	case VALUE_INT:
+		out->kind = SQL_V_INT;
+		out->i = v.u.i;
+		return;
+	case VALUE_UINT:
+		if (v.u.u <= INT64_MAX) {
+			out->kind = SQL_V_INT;
+			out->i = (int64_t)v.u.u;
+		} else {
+			out->kind = SQL_V_UINT;
+			out->u = v.u.u;
+		}
+		return;
+	case VALUE_DOUBLE:
+		out->kind = SQL_V_DOUBLE;
+		out->f = v.u.d;
+		return;
+	case VALUE_DECIMAL:
+		out->kind = SQL_V_DECIMAL;
+		out->s = v.u.s;
+		return;
+	case VALUE_BYTES:
+		out->kind = SQL_V_BYTES;
+		out->s = v.u.s;
+		return;
+	case VALUE_DATE:
+		out->kind = SQL_V_BYTES;
+		out->s = str_of(arena_printf(a, "%04u-%02u-%02u", v.u.t.year, v.u.t.month, v.u.t.day));
+		return;
+	case VALUE_DATETIME:
+		out->kind = SQL_V_BYTES;
+		out->s = str_of(arena_printf(a, v.u.t.micro ? "%04u-%02u-%02u %02u:%02u:%02u.%06u"
+							    : "%04u-%02u-%02u %02u:%02u:%02u",
+			v.u.t.year, v.u.t.month, v.u.t.day, v.u.t.hour, v.u.t.minute, v.u.t.second, v.u.t.micro));
+		return;
+	case VALUE_TIME:
+		out->kind = SQL_V_BYTES;
+		out->s = str_of(arena_printf(a, v.u.t.micro ? "%s%02u:%02u:%02u.%06u" : "%s%02u:%02u:%02u",
+			v.u.t.negative ? "-" : "", v.u.t.hour, v.u.t.minute, v.u.t.second, v.u.t.micro));
+		return;
+	}
+}
+
+static uint32_t types_hash(const struct exec_params *x)
+{
+	uint32_t h = 2166136261u;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		h = (h ^ x->params[i].type.type) * 16777619u;
+		h = (h ^ x->params[i].type.is_unsigned) * 16777619u;
+	}
+	return h ? h : 1;
+}
+
+void stmt_execute(struct run *r, const struct packet *pk)
+{
+	struct session *s = r->s;
+	struct cstmt *c;
+	struct str *long_data = NULL;
+	uint32_t id;
+	struct err err;
+
+	if (stmt_packet_id(pk->payload, pk->n, &id) < 0) {
+		err_set(&err, ERR_MALFORMED, ER_MALFORMED_PACKET, "Malformed communication packet");
+		run_fail(r, &err);
+		return;
+	}
+	c = stmt_find(s, id);
+	if (!c) {
+		err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
+			"Unknown prepared statement handler (%u) given to mysqld_stmt_execute", id);
+		run_fail(r, &err);
+		return;
+	}
+	if (c->long_data) {
+		long_data = arena_array(&r->arena, struct str, c->n_params);
+		for (unsigned i = 0; i < c->n_params; i++) {
+			if (c->long_data[i].p)
+				long_data[i] =
+					str_make((char *)buf_head(&c->long_data[i]), buf_used(&c->long_data[i]));
+		}
+		r->has_long_data = true;
+	}
+	if (exec_parse(pk->payload, pk->n, c->n_params, c->types, long_data, &r->arena, &r->exec, &err) < 0) {
+		run_fail(r, &err);
+		return;
+	}
+	if (r->exec.bound && c->n_params) {
+		c->types = xrealloc(c->types, c->n_params * sizeof(*c->types));
+		for (unsigned i = 0; i < c->n_params; i++)
+			c->types[i] = r->exec.params[i].type;
+	}
+	r->types_hash = types_hash(&r->exec);
+	r->cstmt = c;
+	r->text = c->text->text;
+	r->binary = true;
+	r->mode = c->text->mode;
+	if (c->n_params) {
+		r->params = arena_array(&r->arena, struct sql_value, c->n_params);
+		for (unsigned i = 0; i < c->n_params; i++)
+			param_value_of(&r->exec.params[i], &r->arena, &r->params[i]);
+	}
+	run_statement(r);
+}
+
+void stmt_use(struct run *r)
+{
+	struct err err;
+
+	r->kind = RESPONSE_TO_EXECUTE;
+	for (uint32_t i = 0; i < r->n_legs; i++) {
+		struct leg *l = &r->legs[i];
+
+		if (r->plan->flags & PLAN_EDITS) {
+			struct plan_values vals = run_values(r);
+			struct plan_session ps = run_plan_session(r);
+			struct buf b = { 0 };
+
+			if (plan_text(r->plan, &vals, &ps, l->shard, &b, &err) == 0)
+				l->prepared = ptext_get(r->w, str_make((char *)buf_head(&b), buf_used(&b)), &r->mode);
+			buf_free(&b);
+			if (l->prepared)
+				continue;
+		}
+		l->prepared = r->cstmt->text;
+		l->prepared->refs++;
+	}
+}
+
+void stmt_send_execute(struct leg *l, struct bstmt *bs)
+{
+	struct run *r = l->run;
+	bool as_is = r->wire && !r->wire_long && !r->has_long_data &&
+		(r->exec.n == 0 || r->exec.bound || bs->types_hash == r->types_hash);
+
+	bs->types_hash = r->types_hash;
+	if (LIKELY(as_is)) {
+		/* the statement's number there; and no cursor: rows come at once, which a client has to expect too */
+		put_u32(r->wire + PACKET_HEADER + 1, bs->id);
+		r->wire[PACKET_HEADER + 5] = CURSOR_TYPE_NO_CURSOR;
+		bconn_send(l->c, RESPONSE_TO_EXECUTE, r->response_flags, TAG_MAIN, r->wire, r->wire_n);
+	} else {
+		struct buf b = { 0 };
+		uint8_t seq = 0;
+		size_t mark = packet_begin(&b);
+
+		exec_build(&b, &r->exec, bs->id, CURSOR_TYPE_NO_CURSOR);
+		packet_end(&b, mark, &seq);
+		bconn_send(l->c, RESPONSE_TO_EXECUTE, r->response_flags, TAG_MAIN, buf_head(&b), buf_used(&b));
+		buf_free(&b);
+	}
+	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
+		stream_read_pause(&l->c->st);
+}
+
+void stmt_executed(struct run *r)
+{
+	struct cstmt *c = r->cstmt;
+
+	/* long data holds for one execution */
+	if (!r->has_long_data || !c || !c->long_data)
+		return;
+	for (unsigned i = 0; i < c->n_params; i++)
+		buf_free(&c->long_data[i]);
+	free(c->long_data);
+	c->long_data = NULL;
+}
+
+void stmt_long_data(struct session *s, const struct packet *pk)
+{
+	struct long_data d;
+	struct cstmt *c;
+	size_t held = 0;
+
+	if (long_data_parse(pk->payload, pk->n, &d) < 0)
+		return;
+	c = stmt_find(s, d.stmt_id);
+	if (!c || d.param >= c->n_params)
+		return; /* no answer is allowed; the execution tells */
+	if (!c->long_data)
+		c->long_data = xcalloc(c->n_params, sizeof(*c->long_data));
+	for (unsigned i = 0; i < c->n_params; i++)
+		held += buf_used(&c->long_data[i]);
+	if (held + d.bytes.n > s->w->cfg->max_packet_bytes) {
+		s->closing = true; /* nothing can be answered to this command: end as a server out of memory would */
+		return;
+	}
+	buf_reserve(&c->long_data[d.param], 1);
+	buf_add_str(&c->long_data[d.param], d.bytes);
+}
+
+enum session_answer stmt_reset(struct session *s, const struct packet *pk)
+{
+	uint32_t id;
+	struct cstmt *c = stmt_packet_id(pk->payload, pk->n, &id) < 0 ? NULL : stmt_find(s, id);
+	struct err err;
+
+	if (!c) {
+		err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
+			"Unknown prepared statement handler given to mysqld_stmt_reset");
+		session_send_err(s, &err);
+		return SESSION_ANSWERED;
+	}
+	for (unsigned i = 0; c->long_data && i < c->n_params; i++)
+		buf_free(&c->long_data[i]);
+	free(c->long_data);
+	c->long_data = NULL;
+	session_send_ok(s);
+	return SESSION_ANSWERED;
+}
+
+/* --- PREPARE name FROM --- */
+
+struct named_stmt {
+	UT_hash_handle hh;
+	char *text;
+	size_t text_n;
+	uint32_t n_params;
+	char name[];
+};
+
+static struct str named_key(struct run *r, struct str name)
+{
+	char *z = arena_dup(&r->arena, name.p, name.n);
+
+	for (char *p = z; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return str_make(z, name.n);
+}
+
+static struct named_stmt *named_find(struct run *r, struct str name)
+{
+	struct str key = named_key(r, name);
+	struct named_stmt *n;
+
+	HASH_FIND(hh, r->s->named, key.p, key.n, n);
+	return n;
+}
+
+static void named_free(struct session *s, struct named_stmt *n)
+{
+	HASH_DEL(s->named, n);
+	free(n->text);
+	free(n);
+}
+
+void named_drop_all(struct session *s)
+{
+	struct named_stmt *n, *tmp;
+
+	HASH_ITER(hh, s->named, n, tmp)
+		named_free(s, n);
+}
+
+/* The bytes that a setting's literal stands for: a number, a quoted text, or _cs X'..' COLLATE .. . */
+static struct str literal_bytes(struct run *r, struct str lit)
+{
+	const char *x = memchr(lit.p, 'X', lit.n), *end;
+	char *out;
+	size_t n = 0;
+
+	if (!x || lit.p[0] != '_')
+		return lit;
+	x += 2;
+	end = memchr(x, '\'', (size_t)(lit.p + lit.n - x));
+	if (!end)
+		return lit;
+	out = arena_alloc(&r->arena, (size_t)(end - x) / 2 + 1);
+	for (; x + 1 < end; x += 2) {
+		unsigned v;
+		char two[3] = { x[0], x[1], 0 };
+
+		v = (unsigned)strtoul(two, NULL, 16);
+		out[n++] = (char)v;
+	}
+	return str_make(out, n);
+}
+
+static struct str uvar_value(struct run *r, struct str name)
+{
+	char *key = arena_printf(&r->arena, "@%.*s", STR_ARG(name));
+
+	for (char *p = key; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return settings_get(r->s->settings, str_of(key));
+}
+
+/* The text of PREPARE … FROM and EXECUTE IMMEDIATE. -1: not a text that is known here. */
+static int text_of(struct run *r, const struct sql_expr *e, struct str *out)
+{
+	struct sql_value v;
+	struct err err;
+	struct str lit;
+
+	if (e->kind == SQL_E_UVAR) {
+		lit = uvar_value(r, e->name);
+		if (!lit.p)
+			return -1;
+		*out = literal_bytes(r, lit);
+		return 0;
+	}
+	if (e->kind != SQL_E_LIT || e->lit_kind != LIT_STRING)
+		return -1;
+	if (sql_lit_value(e->name, LIT_STRING, LIT_F_ESCAPED, false, &r->mode, &r->arena, &v, &err) < 0)
+		return -1;
+	*out = arena_str(&r->arena, v.s);
+	return 0;
+}
+
+static void named_prepared(struct run *r)
+{
+	struct session *s = r->s;
+	struct leg *l = &r->legs[0];
+	struct named_stmt *n = r->named_new, *old;
+	struct ok_packet ok = { .info = STR("Statement prepared") };
+	struct err e;
+
+	if (l->err.kind) {
+		e = l->err;
+		free(n->text);
+		free(n);
+		run_fail(r, &e);
+		return;
+	}
+	/* one prepared for its errors only: what runs later is planned by its own text */
+	l->spoiled = true;
+	HASH_FIND(hh, s->named, n->name, strlen(n->name), old);
+	if (old)
+		named_free(s, old);
+	HASH_ADD_KEYPTR(hh, s->named, n->name, strlen(n->name), n);
+	answer_ok(r, &ok);
+	run_end(r);
+}
+
+void named_prepare(struct run *r, const struct sql_stmt *st)
+{
+	struct session *s = r->s;
+	const struct keyspace_route *kr = session_home(s);
+	struct str text, key;
+	struct named_stmt *n;
+	struct scan scan;
+	struct err err;
+	uint8_t seq = 0;
+	size_t mark;
+	struct leg *l;
+
+	if (st->exprs.n != 1 || text_of(r, st->exprs.v[0], &text) < 0) {
+		err_set(&err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+			"PREPARE takes a text in quotes, or a user variable that was set with SET");
+		run_fail(r, &err);
+		return;
+	}
+	if (HASH_COUNT(s->named) >= s->w->cfg->max_prepared) {
+		err_set(&err, ERR_LIMIT, ER_MAX_PREPARED_STMT_COUNT_REACHED,
+			"Can't create more than limits.max_prepared statements in one session (current value: %u)",
+			s->w->cfg->max_prepared);
+		run_fail(r, &err);
+		return;
+	}
+	scan_init(&scan);
+	if (sql_scan(&scan, text, &r->mode, &err) < 0) {
+		scan_free(&scan);
+		run_fail(r, &err);
+		return;
+	}
+	key = named_key(r, st->name);
+	n = xcalloc(1, sizeof(*n) + key.n + 1);
+	memcpy(n->name, key.p, key.n);
+	n->text = str_dup(text);
+	n->text_n = text.n;
+	n->n_params = scan.n_params;
+	scan_free(&scan);
+	r->named_new = n;
+	run_legs(r, 1);
+	l = run_leg_to(r, kr, s->shard ? s->shard->index : 0, PLAN_SIDE_HOME, false);
+	mark = packet_begin(&l->pkt);
+	buf_add_u8(&l->pkt, COM_STMT_PREPARE);
+	buf_add_str(&l->pkt, text);
+	packet_end(&l->pkt, mark, &seq);
+	r->kind = RESPONSE_TO_PREPARE;
+	r->answer = ANSWER_HELD;
+	r->finish = named_prepared;
+	run_goto(r, RUN_ACQUIRE);
+	run_start(r);
+}
+
+/* @text with each ? replaced by the literal of the user variable given for it, then run like any other. */
+static void execute_text(struct run *r, struct str text, const struct sql_expr *const *args, uint32_t n_args)
+{
+	struct scan scan;
+	struct err err;
+	struct buf b = { 0 };
+	size_t at = 0;
+	bool ok = true;
+
+	scan_init(&scan);
+	if (sql_scan(&scan, text, &r->mode, &err) < 0) {
+		scan_free(&scan);
+		run_fail(r, &err);
+		return;
+	}
+	if (scan.n_params != n_args || scan.n_folded) {
+		err_set(&err, ERR_NAME, ER_WRONG_ARGUMENTS, "Incorrect arguments to EXECUTE");
+		ok = false;
+	}
+	for (uint32_t i = 0; ok && i < scan.n_lits; i++) {
+		const struct scan_lit *lit = &scan.lits[i];
+		struct str v;
+
+		if (lit->kind != LIT_PARAM)
+			continue;
+		if (args[lit->param]->kind == SQL_E_UVAR) {
+			v = uvar_value(r, args[lit->param]->name);
+		} else if (args[lit->param]->kind == SQL_E_LIT || args[lit->param]->kind == SQL_E_NULL) {
+			v = args[lit->param]->name;
+		} else {
+			err_set(&err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+				"EXECUTE … USING takes user variables and literals");
+			ok = false;
+			break;
+		}
+		buf_add(&b, text.p + at, lit->off - at);
+		buf_add_str(&b, v.p ? v : STR("NULL"));
+		at = lit->off + lit->len;
+	}
+	if (ok) {
+		buf_add(&b, text.p + at, text.n - at);
+		r->text = arena_str(&r->arena, str_make((char *)buf_head(&b), buf_used(&b)));
+		r->wire = NULL;
+	}
+	scan_free(&scan);
+	buf_free(&b);
+	if (!ok) {
+		run_fail(r, &err);
+		return;
+	}
+	r->multi_done = true;
+	r->cstmt = NULL;
+	if (r->nested++) {
+		err_set(&err, ERR_UNSUPPORTED, (enum mysql_errno)1295,
+			"This command is not supported in the prepared statement protocol yet");
+		run_fail(r, &err);
+		return;
+	}
+	run_statement(r);
+}
+
+void named_execute(struct run *r, const struct sql_stmt *st)
+{
+	struct named_stmt *n;
+	struct str text;
+	struct err err;
+
+	if (!st->name.n) {
+		if (st->exprs.n < 1 || text_of(r, st->exprs.v[0], &text) < 0) {
+			err_set(&err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+				"EXECUTE IMMEDIATE takes a text in quotes, or a user variable that was set with SET");
+			run_fail(r, &err);
+			return;
+		}
+		execute_text(r, text, (const struct sql_expr *const *)st->exprs.v + 1, st->exprs.n - 1);
+		return;
+	}
+	n = named_find(r, st->name);
+	if (!n) {
+		err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
+			"Unknown prepared statement handler (" STR_FMT ") given to EXECUTE", STR_ARG(st->name));
+		run_fail(r, &err);
+		return;
+	}
+	execute_text(r, arena_str(&r->arena, str_make(n->text, n->text_n)),
+		(const struct sql_expr *const *)st->exprs.v, st->exprs.n);
+}
+
+void named_drop(struct run *r, const struct sql_stmt *st)
+{
+	struct named_stmt *n = named_find(r, st->name);
+	struct ok_packet ok = { 0 };
+	struct err err;
+
+	if (!n) {
+		err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
+			"Unknown prepared statement handler (" STR_FMT ") given to DEALLOCATE PREPARE",
+			STR_ARG(st->name));
+		run_fail(r, &err);
+		return;
+	}
+	named_free(r->s, n);
+	answer_ok(r, &ok);
+	run_end(r);
+}
