@@ -2,7 +2,6 @@
  * For the sharding functions; the rules are those of MySQL's comparison and of its assignment.
  * Pure; any thread. */
 #include "key_canonical.h"
-#include <math.h>
 #include <stdio.h>
 
 #define DOUBLE_EXACT   (UINT64_C(1) << 53) /* below it doubles and integers are one to one */
@@ -71,13 +70,15 @@ static bool written_of(const struct key_value *v, struct written *out)
 
 static bool exact_of_double(double d, struct exact *out)
 {
-	double whole = trunc(d);
+	int64_t whole;
 
-	if (!(fabs(whole) < (double)DOUBLE_EXACT))
+	/* also false for what is no number */
+	if (!(d > -(double)DOUBLE_EXACT && d < (double)DOUBLE_EXACT))
 		return false;
-	out->magnitude = (uint64_t)fabs(whole);
+	whole = (int64_t)d;
+	out->magnitude = (uint64_t)(whole < 0 ? -whole : whole);
 	out->negative = d < 0;
-	out->fraction = whole != d;
+	out->fraction = (double)whole != d;
 	return true;
 }
 
@@ -129,12 +130,12 @@ static enum route_result canonical_int(const struct key_type *type, enum route_u
 
 	if (!key_value_exact(v, use == ROUTE_COMPARE, &e))
 		return UNKNOWN("the value for the integer shard key is not a plain number; write it in digits");
-	if (e.fraction || !int_in_range(type, &e)) {
-		if (use == ROUTE_COMPARE)
-			return ROUTE_NONE;
+	if (!e.fraction && use == ROUTE_COMPARE && !int_in_range(type, &e))
+		return ROUTE_NONE;
+	/* compared with a fraction, servers may round it when they look it up in an index: any row may match */
+	if (e.fraction || !int_in_range(type, &e))
 		return UNKNOWN(
 			"the value for the shard key does not fit its integer column; the server would change it");
-	}
 	out->is_int = true;
 	out->above = !e.negative && e.magnitude > INT64_MAX;
 	out->bits = e.negative ? 0 - e.magnitude : e.magnitude;
@@ -163,12 +164,9 @@ static enum route_result canonical_decimal(const struct key_type *type, enum rou
 		(type->precision > DOUBLE_DIGITS || w.whole.n + w.part.n > DOUBLE_DIGITS))
 		return UNKNOWN("a decimal shard key compared with a text is compared as a double; write a number");
 	if (w.part.n > type->scale || w.whole.n > (size_t)(type->precision - type->scale) ||
-		(w.negative && type->is_unsigned)) {
-		if (use == ROUTE_COMPARE)
-			return ROUTE_NONE;
+		(w.negative && type->is_unsigned))
 		return UNKNOWN(
 			"the value for the shard key does not fit its decimal column; the server would change it");
-	}
 	n = 0;
 	if (w.negative)
 		out->scratch[n++] = '-';

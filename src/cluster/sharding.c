@@ -234,6 +234,7 @@ enum route_result sharding_key_span(const struct sharding_key *key, const struct
 	__int128 first = INT64_MIN, last = UINT64_MAX;
 	struct exact e;
 
+	/* a bound with a fraction is taken to its outer integer: servers may round it when they use an index */
 	*out = KEYRANGE_ALL;
 	if ((lower && lower->kind == KEY_VALUE_NULL) || (upper && upper->kind == KEY_VALUE_NULL))
 		return ROUTE_NONE;
@@ -242,13 +243,13 @@ enum route_result sharding_key_span(const struct sharding_key *key, const struct
 	if (lower) {
 		if (!key_value_exact(lower, true, &e))
 			return ROUTE_UNKNOWN;
-		first = whole_bound(&e, true);
+		first = whole_bound(&e, false);
 		first += lower_open && !e.fraction && !e.overflow;
 	}
 	if (upper) {
 		if (!key_value_exact(upper, true, &e))
 			return ROUTE_UNKNOWN;
-		last = whole_bound(&e, false);
+		last = whole_bound(&e, true);
 		last -= upper_open && !e.fraction && !e.overflow;
 	}
 	if (first > last || first > UINT64_MAX || last < INT64_MIN)

@@ -89,7 +89,7 @@ enum route_use {
 
 enum route_result {
 	ROUTE_KEY = 0, /* exactly one key id */
-	ROUTE_NONE,    /* COMPARE: no row can match (key = NULL, int_key = 1.5, tinyint_key = 1000) */
+	ROUTE_NONE,    /* COMPARE: no row can match (key = NULL, tinyint_key = 1000) */
 	ROUTE_UNKNOWN, /* not decided: ask all shards; a write must be refused. @err says why */
 	ROUTE_NULL,    /* STORE of NULL: the caller refuses it by name, or fills it from an allocator */
 };
