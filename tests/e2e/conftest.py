@@ -144,7 +144,7 @@ class Site:
         for p in self.cluster.proxies:
             if not p.process.running() and not self.expected_down:
                 p.start()
-                p.wait_ready(USER, PASSWORD)
+                p.wait_ready(self.cluster.user, self.cluster.password)
 
     def stop(self):
         troubles = self.troubles()
@@ -220,8 +220,8 @@ def start_site(documents, database, settings=None, cluster_class=Cluster, **opti
     cls, site_cls = (DirectCluster, DirectSite) if DIRECT else (cluster_class, Site)
     base = {"threads": 2}
     base.update(settings or {})
-    cluster = cls(folder, BUILD, documents, user=USER, password=PASSWORD, settings=base, env=env,
-                  cache=os.path.join(BUILD, "cache"), **options)
+    cluster = cls(folder, BUILD, documents, settings=base, env=env, cache=os.path.join(BUILD, "cache"),
+                  **dict({"user": USER, "password": PASSWORD}, **options))
     try:
         cluster.start()
     except Failure:

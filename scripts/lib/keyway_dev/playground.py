@@ -233,8 +233,10 @@ def main(argv):
 
     def interrupted(*_):
         raise KeyboardInterrupt
+    signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:       # nohup
+        signal.signal(signal.SIGHUP, interrupted)
 
     t0 = time.monotonic()
     with progress.part("build in %s" % a.build):
