@@ -67,7 +67,11 @@ def order_preserving(v):
     return (v + (1 << 63)) & M64
 
 
-FUNCTIONS = {"range": order_preserving, "parity": bit_reverse, "vitess_hash": vitess_hash}
+def hash_of_integer(v):
+    return xxh64((v & M64).to_bytes(8, "little"))
+
+
+FUNCTIONS = {"hash": hash_of_integer, "range": order_preserving, "parity": bit_reverse, "vitess_hash": vitess_hash}
 
 
 def bounds(shard):
@@ -92,7 +96,7 @@ def test_the_reference_functions_are_right():
     assert "%016x" % vitess_hash(2) == "06e7ea22ce92708f"
 
 
-@pytest.mark.parametrize("table,function", [("par", "parity"), ("vit", "vitess_hash"), ("ran", "range")])
+@pytest.mark.parametrize("table,function", [("t", "hash"), ("par", "parity"), ("vit", "vitess_hash"), ("ran", "range")])
 def test_rows_lie_where_the_function_says(clean, table, function):
     with clean.raw() as c:
         for i in range(0, len(KEYS), 10):
@@ -199,7 +203,7 @@ def explained(c, sql):
     return {s for s in ("-40", "40-80", "80-c0", "c0-") if re.search(r"(?<![0-9a-f-])%s(?![0-9a-f-])" % s, text)}, text
 
 
-@pytest.mark.parametrize("table,function", [("par", "parity"), ("vit", "vitess_hash"), ("ran", "range")])
+@pytest.mark.parametrize("table,function", [("t", "hash"), ("par", "parity"), ("vit", "vitess_hash"), ("ran", "range")])
 def test_explain_route_names_the_right_shards(clean, table, function):
     f, shards = FUNCTIONS[function], [b.shard for b in clean.shards]
     rnd = random.Random(1)
