@@ -10,16 +10,18 @@
 /* Bounds of what a server may send: far above what a sane one has. */
 #define COLUMN_ROWS_MAX 4000000
 
+#define SYSTEM_CA_FOLDER "/etc/ssl/certs"
+
+/* The library checks the chain as soon as it has a CA, and the name too when asked to verify. */
 static void set_tls(MYSQL *my, const struct topo_account *a)
 {
 	my_bool yes = 1, no = 0;
+	bool verify = a->tls >= TOPO_TLS_VERIFY_CA;
 
-	if (a->tls == TOPO_TLS_OFF)
-		return;
-	mysql_ssl_set(my, a->tls_key, a->tls_cert, a->tls_ca, NULL, NULL);
-	mysql_options(my, MYSQL_OPT_SSL_ENFORCE, a->tls == TOPO_TLS_PREFERRED ? &no : &yes);
-	/* the library checks chain and name together: verify_ca is done as strictly as verify_identity */
-	mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, a->tls >= TOPO_TLS_VERIFY_CA ? &yes : &no);
+	mysql_ssl_set(my, a->tls_key, a->tls_cert, verify ? a->tls_ca : NULL,
+		verify && !a->tls_ca ? SYSTEM_CA_FOLDER : NULL, NULL);
+	mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &yes);
+	mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, a->tls == TOPO_TLS_VERIFY_IDENTITY ? &yes : &no);
 }
 
 static int fail(MYSQL *my, const struct backend_def *where, const char *what, struct err *err)
@@ -34,22 +36,35 @@ static unsigned seconds(uint64_t us)
 	return (unsigned)((us + 999999) / 1000000);
 }
 
-static int server_connect(MYSQL *my, const struct backend_def *where, const struct server_reach *reach, struct err *err)
+static MYSQL *try_connect(const struct backend_def *where, const struct server_reach *reach, bool tls, struct err *err)
 {
 	unsigned connect_s = seconds(reach->connect_timeout_us), read_s = seconds(reach->read_timeout_us), off = 0;
 	unsigned protocol = where->socket.n ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+	MYSQL *my = mysql_init(NULL);
 
+	if (!my) {
+		err_set(err, ERR_LIMIT, ER_OUT_OF_RESOURCES, "no memory for a connection");
+		return NULL;
+	}
 	mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
 	mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &read_s);
 	mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &read_s);
 	mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
 	mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	set_tls(my, &reach->account);
-	if (!mysql_real_connect(my, where->socket.n ? NULL : where->host.p, reach->account.user,
-		    reach->account.password, NULL, where->port, where->socket.n ? where->socket.p : NULL, 0))
-		return fail(my, where, "cannot connect", err);
-	return 0;
+	if (tls)
+		set_tls(my, &reach->account);
+	if (mysql_real_connect(my, where->socket.n ? NULL : where->host.p, reach->account.user, reach->account.password,
+		    NULL, where->port, where->socket.n ? where->socket.p : NULL, 0))
+		return my;
+	fail(my, where, "cannot connect", err);
+	/* the only failure after which `preferred` goes on without TLS */
+	if (tls && reach->account.tls == TOPO_TLS_PREFERRED && mysql_errno(my) == CR_SSL_CONNECTION_ERROR) {
+		mysql_close(my);
+		return try_connect(where, reach, false, err);
+	}
+	mysql_close(my);
+	return NULL;
 }
 
 static MYSQL_RES *query(MYSQL *my, const struct backend_def *where, const char *sql, unsigned columns, struct err *err)
@@ -309,8 +324,8 @@ static int read_schema(MYSQL *my, const struct backend_def *where, struct str da
 int server_read(const struct backend_def *where, struct str database, const struct server_reach *reach,
 	struct server_facts **facts, struct schema **schema, struct err *err)
 {
-	MYSQL *my = mysql_init(NULL);
 	struct err unwanted;
+	MYSQL *my;
 	int rc;
 
 	*facts = NULL;
@@ -318,21 +333,19 @@ int server_read(const struct backend_def *where, struct str database, const stru
 		*schema = NULL;
 	if (!err)
 		err = &unwanted;
+	my = try_connect(where, reach, reach->account.tls != TOPO_TLS_OFF, err);
 	if (!my)
-		return err_set(err, ERR_LIMIT, ER_OUT_OF_RESOURCES, "no memory for a connection");
-	rc = server_connect(my, where, reach, err);
-	if (rc == 0) {
-		reach->busy(reach->busy_arg, (int)mysql_get_socket(my));
-		*facts = server_facts_new();
-		rc = read_facts(my, where, *facts, err);
-		if (rc < 0) {
-			server_facts_unref(*facts);
-			*facts = NULL;
-		} else if (schema) {
-			rc = read_schema(my, where, database, *facts, schema, err);
-		}
-		reach->busy(reach->busy_arg, -1);
+		return err->kind;
+	reach->busy(reach->busy_arg, (int)mysql_get_socket(my));
+	*facts = server_facts_new();
+	rc = read_facts(my, where, *facts, err);
+	if (rc < 0) {
+		server_facts_unref(*facts);
+		*facts = NULL;
+	} else if (schema) {
+		rc = read_schema(my, where, database, *facts, schema, err);
 	}
+	reach->busy(reach->busy_arg, -1);
 	mysql_close(my);
 	return rc;
 }
