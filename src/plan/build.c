@@ -415,7 +415,7 @@ static int user_lock_place(struct build *b)
 {
 	struct plan *p = b->p;
 
-	if (!(b->rq->scan->flags & SCAN_F_USER_LOCK) || !p->ks || !p->ks->sharded)
+	if (!(b->rq->scan->flags & SCAN_F_USER_LOCK) || !p->ks || !p->ks->sharded || p->kind == PLAN_SESSION)
 		return 0;
 	if (p->kind != PLAN_ANY)
 		return p->kind == PLAN_REFUSE ? 0
@@ -526,8 +526,10 @@ static int build_statement(struct build *b)
 	struct table_use u;
 	int rc;
 
-	if (!is_dml(st) && !(st->kind == SQL_S_EXPLAIN && !st->explain->route))
-		return other_build(b);
+	if (!is_dml(st) && !(st->kind == SQL_S_EXPLAIN && !st->explain->route)) {
+		rc = other_build(b);
+		return rc < 0 ? rc : user_lock_place(b);
+	}
 	rc = build_in_keyspace(b, &ks);
 	if (rc <= 0)
 		return rc;

@@ -131,12 +131,8 @@ static int dest_find(struct build *b, const struct keyspace_view *view, const st
 	case TABLE_SHARDED: break;
 	}
 	key = view_table_key(view, rule);
-	if (key->state == TABLE_KEY_REFUSED)
-		return build_refuse(b, &key->why);
 	if (key->state != TABLE_KEY_OK)
-		return build_refusef(b, ERR_NAME, ER_NO_SUCH_TABLE,
-			"Table '%s.%s' doesn't exist, or its columns are not read from the servers yet",
-			b->p->ks->name.p, b->p->table.p);
+		return build_refuse(b, &key->why);
 	in->dest = INSERT_BY_KEY;
 	in->key = &key->key;
 	in->key_name = arena_dup(b->keep, rule->key.p, rule->key.n);

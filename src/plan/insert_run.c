@@ -359,7 +359,7 @@ static void print_head(const struct render *r, uint32_t to)
 	buf_addz(r->out, in->list_new ? " (" : "");
 	sql_ident_print(r->out, r->p->id_column, r->vals->mode);
 	if (in->list_new)
-		buf_addz(r->out, ") ");
+		buf_addz(r->out, ")");
 	else if (in->n_columns)
 		buf_addz(r->out, ", ");
 	render_span(r, at, to);

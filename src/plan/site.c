@@ -103,12 +103,7 @@ static int rel_of_rule(struct sites *s, struct rel *r, const struct table_rule *
 	}
 	key = view_table_key(s->view, rule);
 	if (key->state != TABLE_KEY_OK) {
-		if (key->state == TABLE_KEY_REFUSED)
-			s->err = key->why;
-		else
-			sites_refuse(s, ERR_NAME, ER_NO_SUCH_TABLE,
-				"Table '%s.%s' doesn't exist, or its columns are not read from the servers yet",
-				s->ks->name.p, r->site.table);
+		s->err = key->why;
 		return -1;
 	}
 	r->kind = REL_SHARDED;
@@ -572,11 +567,49 @@ static enum sql_walk_do aggregate_column(struct sql_node node, void *arg)
 	return SQL_WALK_ON;
 }
 
+/* A sequence counts on one server: the one that the map pins it to. */
+static void visit_sequence(struct visit *v, struct str name)
+{
+	const struct table_rule *rule = NULL;
+	struct plan_cond *c;
+	struct site site = { .sharded = true, .anchor = -1 };
+
+	if (v->rc < 0)
+		return;
+	v->once = "a sequence";
+	if (name.n == 0 || build_rule_of(v->s->b, v->s->ks, name, &rule, NULL) < 0 || rule->kind != TABLE_PINNED) {
+		sites_refuse(v->s, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+			"A sequence of keyspace %s must be pinned to one shard by the map; for the ids of a table give "
+			"it an "
+			"id rule there",
+			v->s->ks->name.p);
+		v->rc = -1;
+		return;
+	}
+	c = arena_new(v->s->b->keep, struct plan_cond);
+	c->op = COND_SHARD;
+	c->shard = rule->shard->index;
+	site.cond = c;
+	site.table = keep_str(v->s, name);
+	sites_group(v->s, &site);
+	sites_single(v->s, "The sequence %s is on one shard", site.table);
+}
+
+static bool is_sequence_function(const struct sql_expr *e)
+{
+	return e->col.db.n == 0 &&
+	       (str_ieqz(e->name, "NEXTVAL") || str_ieqz(e->name, "LASTVAL") || str_ieqz(e->name, "SETVAL"));
+}
+
 static void visit_function(struct visit *v, const struct sql_expr *e)
 {
 	enum function_kind kind = e->col.db.n ? FUNC_UNKNOWN : function_kind_of(e->name);
 	bool over = e->func && e->func->over;
 
+	if (is_sequence_function(e)) {
+		visit_sequence(v, e->n_args && e->args[0]->kind == SQL_E_COLUMN ? e->args[0]->name : STR(""));
+		return;
+	}
 	if (e->kind == SQL_E_FUNC && str_ieqz(e->name, "LAST_INSERT_ID") && e->n_args)
 		v->once = "LAST_INSERT_ID(value)";
 	switch (kind) {
@@ -646,7 +679,7 @@ static enum sql_walk_do visit_node(struct sql_node node, void *arg)
 	switch (e->kind) {
 	case SQL_E_FUNC: visit_function(v, e); break;
 	case SQL_E_ASSIGN: v->once = ":="; break;
-	case SQL_E_NEXTVAL: v->once = "a sequence"; break;
+	case SQL_E_NEXTVAL: visit_sequence(v, e->name); break;
 	case SQL_E_QUANT:
 	case SQL_E_IN:
 		if (!e->query)

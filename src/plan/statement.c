@@ -115,7 +115,7 @@ static int route_finish(struct sites *s, struct block *bl, bool write)
 	}
 	p->kind = PLAN_ROUTE;
 	p->why = route_why(s);
-	if (write && s->n_groups == 1 && s->groups[0].cond->op == COND_ALL) {
+	if (write && !s->single_why && s->n_groups == 1 && s->groups[0].cond->op == COND_ALL) {
 		p->kind = PLAN_EACH;
 		p->why = "no condition on the shard key: every shard";
 	}
@@ -141,12 +141,21 @@ int site_query(struct build *b, const struct keyspace *ks, const struct sql_quer
 /* ---- changes of rows ----------------------------------------------------------------------------------------------
  */
 
+static enum sql_walk_do limited(struct sql_node node, void *arg)
+{
+	if (node.kind == SQL_N_QUERY && node.query->limit)
+		*(bool *)arg = true;
+	return SQL_WALK_ON;
+}
+
 /* What would differ between the copies of a reference table. */
 int refuse_uneven(struct build *b, const char *table, const struct sql_limit *limit, const char *once)
 {
 	const char *what = NULL;
+	bool inside = false;
 
-	if (limit)
+	(void)sql_walk_stmt(b->stmt, limited, &inside);
+	if (limit || inside)
 		what = "LIMIT may choose other rows on each";
 	else if (once || (b->rq->scan->flags & (SCAN_F_RANDOM | SCAN_F_SEQUENCE)))
 		what = "a function in it may give each another value";
@@ -205,7 +214,9 @@ static int key_assigned(
 			return 1;
 	}
 	from = bl->site.sharded && bl->site.cond ? compared_with(bl->site.cond) : NULL;
-	if (!from || r->site.key != bl->site.key || moved->has_moved || !expr_val(as->value, &to))
+	if (!from || bl->site.anchor < 0 || !sharding_key_colocated(r->site.key, bl->site.key) ||
+		!node_reaches(s, (uint32_t)r->site.anchor, (uint32_t)bl->site.anchor) || moved->has_moved ||
+		!expr_val(as->value, &to))
 		return refuse_key_change(s->b, r);
 	moved->has_moved = true;
 	moved->moved_key = r->site.key;
