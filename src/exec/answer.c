@@ -133,7 +133,8 @@ void answer_ok(struct run *r, const struct ok_packet *ok)
 	r->replied = true;
 }
 
-void answer_rows(struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows)
+void answer_rows(
+	struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows)
 {
 	struct session *s = r->s;
 	uint16_t st = session_status(s);

@@ -1,6 +1,7 @@
 /* forward.c - from a server's answer to the client's: passed on as bytes, put behind one another, or added up. The hot
  * half of the way back. Worker thread. */
 #include "run.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,29 +23,38 @@ static void session_block(struct session *s)
 	}
 }
 
+/* Small pieces of one answer wait in the worker's block until its end, so that they go out with one call. All of that
+ * happens within one call from the loop: the block never holds bytes of two sessions. */
+static struct buf *session_hold(struct session *s)
+{
+	assert(buf_used(&s->w->hold) == 0 || s->w->hold_of == s);
+	s->w->hold_of = s;
+	return &s->w->hold;
+}
+
 void session_flush(struct session *s)
 {
-	if (!buf_used(&s->hold))
+	struct buf *hold = session_hold(s);
+
+	if (!buf_used(hold))
 		return;
-	stream_write(s->st, buf_head(&s->hold), buf_used(&s->hold));
-	buf_free(&s->hold);
+	stream_write(s->st, buf_head(hold), buf_used(hold));
+	buf_clear(hold);
 }
 
 /* @more_now: more of the same answer follows within this call of the loop; small pieces then wait for it. */
 void session_put(struct session *s, const void *p, size_t n, bool more_now)
 {
-	if (LIKELY(buf_used(&s->hold) == 0 && (!more_now || n > HOLD_BYTES))) {
+	struct buf *hold = session_hold(s);
+
+	if (buf_used(hold) + n <= HOLD_BYTES && (more_now || buf_used(hold))) {
+		buf_add(hold, p, n);
+		if (!more_now)
+			session_flush(s);
+	} else {
+		session_flush(s);
 		if (n)
 			stream_write(s->st, p, n);
-	} else if (more_now && buf_used(&s->hold) + n <= HOLD_BYTES) {
-		buf_add(&s->hold, p, n);
-		return;
-	} else {
-		struct iovec v[2] = { { buf_head(&s->hold), buf_used(&s->hold) },
-			{ (void *)(uintptr_t)p, n } };
-
-		stream_writev(s->st, v, 2);
-		buf_free(&s->hold);
 	}
 	if (UNLIKELY(stream_queued(s->st) > CLIENT_QUEUE_HIGH))
 		session_block(s);
@@ -103,28 +113,26 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 	}
 }
 
-
 void forward_final(struct run *r, const struct ok_packet *in, bool eof)
 {
 	struct session *s = r->s;
 	struct ok_packet ok = *in;
-	struct buf b = { 0 };
-	size_t mark = packet_begin(&b);
+	struct buf *b = session_hold(s);
+	size_t mark = packet_begin(b);
 
 	ok.status &= (uint16_t) ~(SERVER_MORE_RESULTS_EXISTS | SERVER_STATUS_IN_TRANS | SERVER_STATUS_AUTOCOMMIT |
-		SERVER_STATUS_IN_TRANS_READONLY);
+				  SERVER_STATUS_IN_TRANS_READONLY);
 	if (!ok.track.n)
 		ok.status &= (uint16_t)~SERVER_SESSION_STATE_CHANGED;
 	ok.status |= session_status(s);
 	if (r->more)
 		ok.status |= SERVER_MORE_RESULTS_EXISTS;
 	if (eof)
-		eof_build(&b, s->caps, &ok);
+		eof_build(b, s->caps, &ok);
 	else
-		ok_build(&b, s->caps, &ok);
-	packet_end(&b, mark, &s->seq);
-	session_put(s, buf_head(&b), buf_used(&b), false);
-	buf_free(&b);
+		ok_build(b, s->caps, &ok);
+	packet_end(b, mark, &s->seq);
+	session_flush(s);
 	r->replied = true;
 }
 
@@ -154,8 +162,8 @@ static void note_txn(struct run *r, uint16_t status)
 {
 	struct session *s = r->s;
 
-	if (!s->settings->autocommit_off && s->txn == TXN_OPEN && !(status & SERVER_STATUS_IN_TRANS) && r->n_legs == 1 &&
-		(r->legs[0].begins || r->legs[0].was_part) && !r->legs[0].implicit && s->n_parts <= 1)
+	if (!s->settings->autocommit_off && s->txn == TXN_OPEN && !(status & SERVER_STATUS_IN_TRANS) &&
+		r->n_legs == 1 && (r->legs[0].begins || r->legs[0].was_part) && !r->legs[0].implicit && s->n_parts <= 1)
 		txn_forget(s); /* the statement committed it: DDL and the like */
 	else if (s->txn == TXN_NONE && (status & SERVER_STATUS_IN_TRANS) && !s->settings->autocommit_off)
 		s->txn = TXN_OPEN;
@@ -195,35 +203,35 @@ static void pass_final(struct leg *l, uint8_t *p, size_t n, const struct respons
 	if (UNLIKELY(r->has_ids && ids_range_id(&r->ids, 0)))
 		out.insert_id = ids_range_id(&r->ids, 0);
 	/* the packet can pass as it is when nothing in it would be said otherwise */
-	want = (uint16_t)(session_status(s) | (ok->status & (uint16_t) ~(SERVER_STATUS_IN_TRANS |
-						      SERVER_STATUS_AUTOCOMMIT | SERVER_STATUS_IN_TRANS_READONLY)));
+	want = (uint16_t)(session_status(s) |
+			  (ok->status & (uint16_t) ~(SERVER_STATUS_IN_TRANS | SERVER_STATUS_AUTOCOMMIT |
+						     SERVER_STATUS_IN_TRANS_READONLY)));
 	if (s->txn == TXN_NONE)
 		want |= ok->status & (SERVER_STATUS_IN_TRANS | SERVER_STATUS_IN_TRANS_READONLY);
 	if (r->more)
 		want |= SERVER_MORE_RESULTS_EXISTS;
 	if (LIKELY(want == ok->status && !ok->track.n && out.insert_id == ok->insert_id &&
-		    ((s->caps & CLIENT_SESSION_TRACK) || !ok->info.n) &&
-		    (!eof || (s->caps & CLIENT_DEPRECATE_EOF)))) {
+		    ((s->caps & CLIENT_SESSION_TRACK) || !ok->info.n) && (!eof || (s->caps & CLIENT_DEPRECATE_EOF)))) {
 		s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
 		if (ev->done)
 			r->replied = true;
 		session_put(s, p, n, !ev->done);
 	} else {
-		struct buf b = { 0 };
-		size_t mark = packet_begin(&b);
+		struct buf *b = session_hold(s);
+		size_t mark;
 
 		session_put(s, p, head, true);
+		mark = packet_begin(b);
 		s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift - 1);
 		out.status = want;
 		if (!out.track.n)
 			out.status &= (uint16_t)~SERVER_SESSION_STATE_CHANGED;
 		if (eof)
-			eof_build(&b, s->caps, &out);
+			eof_build(b, s->caps, &out);
 		else
-			ok_build(&b, s->caps, &out);
-		packet_end(&b, mark, &s->seq);
-		session_put(s, buf_head(&b), buf_used(&b), false);
-		buf_free(&b);
+			ok_build(b, s->caps, &out);
+		packet_end(b, mark, &s->seq);
+		session_put(s, NULL, 0, !ev->done);
 		if (ev->done)
 			r->replied = true;
 	}
@@ -236,7 +244,7 @@ static void pass_columns_end(struct leg *l, uint8_t *p, size_t n, const struct r
 {
 	struct session *s = l->run->s;
 	struct response *resp = &l->c->resp;
-	struct buf b = { 0 };
+	struct buf *b = session_hold(s);
 	uint8_t seq;
 	size_t mark;
 
@@ -245,11 +253,9 @@ static void pass_columns_end(struct leg *l, uint8_t *p, size_t n, const struct r
 		return;
 	/* a client of the older protocol wants an EOF here; all that follows moves on by one */
 	seq = (uint8_t)(resp->seq + resp->seq_shift);
-	mark = packet_begin(&b);
-	columns_eof_build(&b, session_status(s), 0);
-	packet_end(&b, mark, &seq);
-	session_put(s, buf_head(&b), buf_used(&b), true);
-	buf_free(&b);
+	mark = packet_begin(b);
+	columns_eof_build(b, session_status(s), 0);
+	packet_end(b, mark, &seq);
 	resp->seq_shift++;
 }
 
@@ -322,7 +328,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		return;
 	case RESPONSE_EOF:
 		if (show) {
-			session_put(s, p, n - ev->packet_n, true);
+			session_put(s, p, n - ev->packet_n, false); /* the next leg's rows may take their time */
 			s->seq = (uint8_t)(resp->seq + resp->seq_shift - 1);
 		}
 		l->ok = ev->u.ok;
@@ -336,7 +342,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 			err_set(&l->err, ERR_BACKEND, ER_NET_READ_ERROR, "shard %s answered without rows",
 				l->shard_name);
 		if (show) {
-			session_put(s, p, n - ev->packet_n, true);
+			session_put(s, p, n - ev->packet_n, false);
 			if (r->rows_begun)
 				s->seq = (uint8_t)(resp->seq + resp->seq_shift - 1);
 			r->err = l->err;
@@ -344,7 +350,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		break;
 	default:
 		/* rows, or the first leg's column definitions */
-		if (show && n && (l->in_rows || !r->rows_begun))
+		if (show && (l->in_rows || !r->rows_begun))
 			session_put(s, p, n, ev->type != RESPONSE_MORE);
 		return;
 	}

@@ -65,7 +65,15 @@ void leg_start(struct leg *l)
 	struct session *s = l->run->s;
 	struct part *p = s->n_parts ? part_find(s, l->pool, l->ks, l->shard) : NULL;
 	struct bconn *c;
+	struct err err;
 
+	if (UNLIKELY(!l->pool)) {
+		err_set(&err, ERR_BACKEND, ER_NET_READ_ERROR,
+			"shard %s has no server that can be reached: its host has no address",
+			l->shard_name ? l->shard_name : "?");
+		leg_fail(l, &err);
+		return;
+	}
 	if (p) {
 		l->was_part = true;
 		leg_got(l, p->c);
@@ -136,7 +144,8 @@ static void leg_setup(struct leg *l)
 	}
 	if (UNLIKELY(s->next_txn && s->txn == TXN_NONE && r->answer != ANSWER_HELD && !(s->pins)))
 		leg_setup_send(l, TAG_SETUP, str_of(s->next_txn));
-	/* a write over several shards is one: inside a transaction by a savepoint, outside by a transaction of its own */
+	/* a write over several shards is one: inside a transaction by a savepoint, outside by a transaction of its own
+	 */
 	writes_apart = r->n_legs > 1 && r->answer == ANSWER_SUM && r->plan && !(r->plan->flags & PLAN_DDL);
 	if (leg_must_begin(l)) {
 		struct buf b = { 0 };
@@ -291,10 +300,10 @@ static bool leg_may_retry(const struct leg *l)
 	const struct run *r = l->run;
 	const struct session *s = r->s;
 
-	return !l->retried && !l->was_part && !s->pins && s->txn == TXN_NONE && !s->settings->autocommit_off && r->plan &&
-		(r->plan->flags & PLAN_READ) && !(r->plan->flags & (PLAN_LOCKS | PLAN_CALLS | PLAN_PINS)) &&
-		r->state <= RUN_MAIN && !r->replied && !r->rows_begun && response_untouched(&l->c->resp) &&
-		(l->state == LEG_SENT || l->state == LEG_SETUP);
+	return !l->retried && !l->was_part && !s->pins && s->txn == TXN_NONE && !s->settings->autocommit_off &&
+	       r->plan && (r->plan->flags & PLAN_READ) && !(r->plan->flags & (PLAN_LOCKS | PLAN_CALLS | PLAN_PINS)) &&
+	       r->state <= RUN_MAIN && !r->replied && !r->rows_begun && response_untouched(&l->c->resp) &&
+	       (l->state == LEG_SENT || l->state == LEG_SETUP);
 }
 
 static void leg_lost(struct bconn *c, const struct err *why)
@@ -334,12 +343,13 @@ static void leg_lost(struct bconn *c, const struct err *why)
 	if (r->commits && l->state == LEG_SENT) {
 		txn_forget(s);
 		err_set(&e, ERR_BACKEND, ER_ERROR_DURING_COMMIT,
-			"%.300s; whether the transaction was committed is unknown: look before you repeat it", why->msg);
+			"%.300s; whether the transaction was committed is unknown: look before you repeat it",
+			why->msg);
 	} else if (in_txn && r->answer != ANSWER_HELD) {
 		s->txn = TXN_FAILED;
 		s->txn_told = true;
-		err_set(&e, ERR_BACKEND, ER_LOCK_DEADLOCK,
-			"the transaction was rolled back: %.300s; start it again", why->msg);
+		err_set(&e, ERR_BACKEND, ER_LOCK_DEADLOCK, "the transaction was rolled back: %.300s; start it again",
+			why->msg);
 	} else if (l->state == LEG_SENT && r->plan && (r->plan->flags & PLAN_WRITE)) {
 		err_set(&e, ERR_BACKEND, ER_NET_READ_ERROR,
 			"%.300s; whether the statement took effect is unknown: look before you repeat it", why->msg);

@@ -1,5 +1,5 @@
-/* local.c - statements that the session answers itself, or that mean something else over shards than on one server: USE,
- * SHOW WARNINGS, SHOW DATABASES, KILL, EXPLAIN ROUTE. Worker thread. */
+/* local.c - statements that the session answers itself, or that mean something else over shards than on one server:
+ * USE, SHOW WARNINGS, SHOW DATABASES, KILL, EXPLAIN ROUTE. Worker thread. */
 #include "run.h"
 #include "keyway/wire/rowset.h"
 #include <stdio.h>
@@ -131,7 +131,8 @@ static void show_diag(struct run *r, const struct sql_show *show, bool errors_on
 static void show_diag_count(struct run *r, bool errors_only)
 {
 	struct session *s = r->s;
-	struct column_def col = column_uint(errors_only ? STR("@@session.error_count") : STR("@@session.warning_count"));
+	struct column_def col =
+		column_uint(errors_only ? STR("@@session.error_count") : STR("@@session.warning_count"));
 	uint32_t n = s->warnings;
 	struct str f;
 

@@ -23,7 +23,7 @@ static const uint16_t run_moves[] = {
 	[RUN_IDS] = 1u << RUN_ACQUIRE | 1u << RUN_DONE,
 	[RUN_ACQUIRE] = 1u << RUN_MAIN | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_DONE,
 	[RUN_MAIN] = 1u << RUN_ACQUIRE | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_COLLECT | 1u << RUN_REFRESH |
-		1u << RUN_BEGIN | 1u << RUN_DONE,
+		     1u << RUN_BEGIN | 1u << RUN_DONE,
 	[RUN_PROBE] = 1u << RUN_SETTLE | 1u << RUN_DONE,
 	[RUN_SETTLE] = 1u << RUN_COLLECT | 1u << RUN_DONE,
 	[RUN_COLLECT] = 1u << RUN_DONE | 1u << RUN_REFRESH | 1u << RUN_COLLECT,
@@ -160,8 +160,8 @@ void run_legs(struct run *r, uint32_t n)
 	run_reserve(r, n);
 }
 
-static struct pool *route_pool(struct session *s, const struct shard *sh, struct shard_route *sr, enum plan_side side,
-	bool replica)
+static struct pool *route_pool(
+	struct session *s, const struct shard *sh, struct shard_route *sr, enum plan_side side, bool replica)
 {
 	struct pool *p = sr->primary;
 
@@ -172,7 +172,8 @@ static struct pool *route_pool(struct session *s, const struct shard *sh, struct
 	return p;
 }
 
-struct leg *run_leg_to(struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
+struct leg *run_leg_to(
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
 {
 	struct leg *l = run_add_leg(r);
 	struct shard_route *sr = &kr->shards[shard];
@@ -413,7 +414,8 @@ static void run_insert_go(struct run *r)
 		ids = arena_try_alloc(&r->arena, sizeof(*ids) * ir->n_ids);
 		if (!ids) {
 			err_set(&err, ERR_LIMIT, ER_NET_PACKET_TOO_LARGE,
-				"the statement has more rows than limits.max_statement_memory allows: insert in smaller "
+				"the statement has more rows than limits.max_statement_memory allows: insert in "
+				"smaller "
 				"parts");
 			goto fail;
 		}
@@ -525,7 +527,8 @@ static int run_check_txn(struct run *r, struct err *err)
 			r->legs[0].shard_name);
 	if (!in_txn && r->n_legs > 1 && (r->plan->flags & PLAN_WRITE) && !(r->plan->flags & PLAN_DDL))
 		return err_set(err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
-			"this statement writes on %u shards, and transaction_mode is \"single\": name one key, or set the "
+			"this statement writes on %u shards, and transaction_mode is \"single\": name one key, or set "
+			"the "
 			"mode to \"multi\"",
 			r->n_legs);
 	return 0;
@@ -619,7 +622,8 @@ static void run_failed_txn(struct run *r)
 			"the transaction was rolled back: a server it had used is gone; start it again");
 	else
 		err_set(&err, ERR_BACKEND, ER_CANT_DO_THIS_DURING_A_TRANSACTION,
-			"the transaction was rolled back when a server it had used was lost: say ROLLBACK, then start it "
+			"the transaction was rolled back when a server it had used was lost: say ROLLBACK, then start "
+			"it "
 			"again");
 	s->txn_told = true;
 	run_fail(r, &err);
@@ -918,7 +922,8 @@ static void run_settled(struct run *r)
 		}
 		parts_drop(r->s, false);
 		err_set(&r->err, ERR_BACKEND, ER_LOCK_DEADLOCK,
-			"the transaction was rolled back: a statement over several shards failed and could not be undone "
+			"the transaction was rolled back: a statement over several shards failed and could not be "
+			"undone "
 			"alone (%.200s); start it again",
 			bad->err.msg);
 	}
@@ -1021,7 +1026,8 @@ static void run_ddl_error(struct run *r)
 		return; /* refused everywhere: as one server would say it */
 	}
 	err_set(&r->err, ERR_BACKEND, (enum mysql_errno)bad->err.errno_,
-		"done on %u of %u shards; shard %s refused: %.250s. Mend the cause, then repeat it with IF [NOT] EXISTS",
+		"done on %u of %u shards; shard %s refused: %.250s. Mend the cause, then repeat it with IF [NOT] "
+		"EXISTS",
 		r->n_legs - n_bad, r->n_legs, bad->shard_name, bad->err.msg);
 	if (!strcmp(err_sqlstate(bad->err.errno_), "HY000"))
 		memcpy(r->err.sqlstate, bad->err.sqlstate, sizeof(r->err.sqlstate));
@@ -1048,7 +1054,7 @@ void run_tell(struct run *r)
 			else
 				answer_err(r, &r->err);
 		} else if (r->plan && (r->plan->flags & PLAN_DDL) && !r->refreshed && r->plan->ks &&
-			r->plan->ks->sharded && (r->state == RUN_MAIN || r->state == RUN_COLLECT)) {
+			   r->plan->ks->sharded && (r->state == RUN_MAIN || r->state == RUN_COLLECT)) {
 			/* the next statement, from whatever client, is to be planned under the new schema */
 			r->refreshed = true;
 			run_refresh(r, r->plan->ks->name);

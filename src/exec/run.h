@@ -63,16 +63,16 @@ struct leg {
 	struct lease lease;
 	uint8_t state; /* enum leg_state */
 	uint8_t setup_left;
-	bool was_part;	  /* the session held the connection before */
-	bool begins;	  /* BEGIN has been sent to it with this statement */
-	bool implicit;	  /* BEGIN of ours, around a write over several shards */
-	bool savepoint;	  /* SAVEPOINT of ours */
+	bool was_part;	/* the session held the connection before */
+	bool begins;	/* BEGIN has been sent to it with this statement */
+	bool implicit;	/* BEGIN of ours, around a write over several shards */
+	bool savepoint; /* SAVEPOINT of ours */
 	bool lost;
 	bool spoiled; /* its session may have changed in a way that is not known: reset it */
 	bool step_done;
 	bool in_rows; /* ANSWER_ROWS: its column definitions are behind it */
 	bool retried;
-	struct buf pkt;	  /* its own command, when it differs from the client's */
+	struct buf pkt;		/* its own command, when it differs from the client's */
 	struct ptext *prepared; /* EXECUTE: the text to be prepared there */
 	struct ok_packet ok;
 	char info[128];
@@ -93,28 +93,28 @@ struct run {
 	bool binary;	/* rows go out in the binary protocol */
 	bool stepping;
 	bool infile;
-	bool undo;	/* SETTLE: roll back rather than commit */
+	bool undo; /* SETTLE: roll back rather than commit */
 	bool step_again;
 	bool commits;	/* it is a COMMIT: a lost answer means an unknown outcome */
 	bool wire_long; /* the packet came in several frames, which are joined: it cannot be sent as it is */
 	bool has_long_data;
-	bool waits_kill; /* another worker looks for the session to kill */
-	uint8_t nested; /* EXECUTE inside EXECUTE */
-	bool multi_done; /* the statement was cut out of its text already */
-	bool refreshed; /* a refresh has been tried for this statement */
-	bool rows_begun; /* ANSWER_ROWS: the columns are out */
+	bool waits_kill;  /* another worker looks for the session to kill */
+	uint8_t nested;	  /* EXECUTE inside EXECUTE */
+	bool multi_done;  /* the statement was cut out of its text already */
+	bool refreshed;	  /* a refresh has been tried for this statement */
+	bool rows_begun;  /* ANSWER_ROWS: the columns are out */
 	uint8_t collects; /* COLLECT_… wanted */
 	struct plan *plan;
 	struct scan_mode mode;
-	struct str text;     /* the statement's SQL */
-	uint8_t *wire;	     /* the client's packet as it came, when it can be sent as it is */
+	struct str text; /* the statement's SQL */
+	uint8_t *wire;	 /* the client's packet as it came, when it can be sent as it is */
 	size_t wire_n;
-	struct buf keep;     /* own copy of packet or text */
-	struct buf multi;    /* the whole text of a multi-statement query */
+	struct buf keep;  /* own copy of packet or text */
+	struct buf multi; /* the whole text of a multi-statement query */
 	size_t multi_at;
 	enum response_kind kind;
 	unsigned response_flags;
-	uint32_t turn;	     /* ANSWER_ROWS: whose rows pass now */
+	uint32_t turn; /* ANSWER_ROWS: whose rows pass now */
 	struct leg *legs;
 	uint32_t n_legs, cap_legs, n_open; /* legs that are not DONE or FAILED */
 	struct leg one;
@@ -140,8 +140,8 @@ struct run {
 	char *use_db, *use_target;
 
 	struct collect *collect;
-	struct buf rows; /* COLLECT: what has come of them */
-	struct err err; /* the statement's own error, kind 0: none */
+	struct buf rows;    /* COLLECT: what has come of them */
+	struct err err;	    /* the statement's own error, kind 0: none */
 	struct buf raw_err; /* a server's ERR payload to pass on unchanged */
 	struct wheel_timer deadline;
 	uint8_t small[512]; /* copy of a short packet; last, since it is not cleared */
@@ -164,7 +164,8 @@ void run_keep(struct run *r);
 void run_statement(struct run *r);
 struct leg *run_add_leg(struct run *r);
 /* A leg to the primary (or replica) of @shard, of keyspace @kr. @side: of a pair. */
-struct leg *run_leg_to(struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
+struct leg *run_leg_to(
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
 /* Sends @sql to every leg that has a connection and is alive, as TAG_STEP. */
 void run_step_all(struct run *r, struct str sql);
 void run_abort(struct run *r);
@@ -204,7 +205,8 @@ void forward_sum(struct run *r);
 void session_flush(struct session *s);
 
 /* answer.c */
-void answer_rows(struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows);
+void answer_rows(
+	struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows);
 void answer_ok(struct run *r, const struct ok_packet *ok);
 void answer_err(struct run *r, const struct err *e);
 void answer_raw_err(struct run *r, const uint8_t *payload, size_t n);
@@ -310,8 +312,5 @@ void named_prepare(struct run *r, const struct sql_stmt *st);
 void named_execute(struct run *r, const struct sql_stmt *st);
 void named_drop(struct run *r, const struct sql_stmt *st);
 void named_drop_all(struct session *s);
-
-
-
 
 #endif

@@ -50,7 +50,10 @@ static void session_clear(struct session *s)
 	stmt_close_all(s);
 	named_drop_all(s);
 	diag_clear(s);
-	buf_free(&s->hold);
+	if (w->hold_of == s) {
+		buf_clear(&w->hold);
+		w->hold_of = NULL;
+	}
 	settings_unref(w->settings, s->settings);
 	s->settings = NULL;
 	s->pins = 0;

@@ -78,12 +78,12 @@ static bool session_scope(const struct sql_set_item *it)
 static bool is_autocommit(const struct sql_set_item *it, bool *on)
 {
 	return it->kind == SQL_SETV_SYSVAR && session_scope(it) && !it->base.n && str_ieqz(it->name, "autocommit") &&
-		literal_bool(it->value, on);
+	       literal_bool(it->value, on);
 }
 
 /* Sets the three variables of SET NAMES and SET CHARACTER SET. */
-static const struct settings *with_names(struct session *s, const struct settings *base, const struct sql_set_item *it,
-	struct err *err)
+static const struct settings *with_names(
+	struct session *s, const struct settings *base, const struct sql_set_item *it, struct err *err)
 {
 	struct settings_table *t = s->w->settings;
 	static const char *const names[] = { "character_set_client", "character_set_results", "collation_connection" };
@@ -185,7 +185,7 @@ static bool plain_ascii(struct str s)
 static bool is_number_type(unsigned type)
 {
 	return type <= MYSQL_TYPE_DOUBLE || type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_INT24 ||
-		type == MYSQL_TYPE_NEWDECIMAL;
+	       type == MYSQL_TYPE_NEWDECIMAL;
 }
 
 /* @row: the value, its HEX(), its COLLATION(). */
@@ -425,7 +425,8 @@ void setvar_global(struct run *r)
 
 	if (kr->ks->shard_n > 1 || kr->ks->sharded) {
 		err_set(&e, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
-			"SET GLOBAL changes servers, and keyspace '%s' has several: set it on each of them, or select one "
+			"SET GLOBAL changes servers, and keyspace '%s' has several: set it on each of them, or select "
+			"one "
 			"shard (USE `%s/%s`)",
 			kr->name, kr->name, kr->shards[0].name);
 		run_fail(r, &e);
@@ -464,8 +465,8 @@ void setvar_run(struct run *r, const struct sql_stmt *st)
 	for (uint32_t i = 0; i < set->n && sv->n <= READ_MAX; i++)
 		collect_item(r, sv, &set->v[i]);
 	if (sv->n > READ_MAX) {
-		err_set(&err, ERR_LIMIT, ER_NOT_SUPPORTED_YET, "SET of more than %d variables at a time: split it in two",
-			READ_MAX);
+		err_set(&err, ERR_LIMIT, ER_NOT_SUPPORTED_YET,
+			"SET of more than %d variables at a time: split it in two", READ_MAX);
 		run_fail(r, &err);
 		return;
 	}

@@ -1,5 +1,6 @@
 /* stmt.c - prepared statements: the client's, by number, and those of PREPARE … FROM, by name. Texts are interned, so a
- * connection knows by one pointer what it has prepared; it prepares when a statement first comes to it. Worker thread. */
+ * connection knows by one pointer what it has prepared; it prepares when a statement first comes to it. Worker thread.
+ */
 #include "run.h"
 #include "keyway/sql/lit.h"
 #include <ctype.h>
@@ -93,8 +94,7 @@ void stmt_close_all(struct session *s)
 {
 	struct cstmt *c, *tmp;
 
-	HASH_ITER(hh, s->stmts, c, tmp)
-	{
+	HASH_ITER (hh, s->stmts, c, tmp) {
 		HASH_DEL(s->stmts, c);
 		cstmt_free(s, c);
 	}
@@ -103,10 +103,9 @@ void stmt_close_all(struct session *s)
 
 static void send_prepare_ok(struct session *s, const struct cstmt *c, uint16_t warnings, bool more)
 {
-	struct prepare_ok ok = { .stmt_id = c->id,
-		.columns = c->n_columns,
-		.params = c->n_params,
-		.warnings = warnings };
+	struct prepare_ok ok = {
+		.stmt_id = c->id, .columns = c->n_columns, .params = c->n_params, .warnings = warnings
+	};
 	struct buf b = { 0 };
 	size_t mark = packet_begin(&b);
 
@@ -238,7 +237,8 @@ void stmt_prepare(struct run *r)
 
 	if (s->n_stmts >= s->w->cfg->max_prepared) {
 		err_set(&err, ERR_LIMIT, ER_MAX_PREPARED_STMT_COUNT_REACHED,
-			"Can't create more than limits.max_prepared statements in one session (current value: %u): close "
+			"Can't create more than limits.max_prepared statements in one session (current value: %u): "
+			"close "
 			"some",
 			s->w->cfg->max_prepared);
 		run_fail(r, &err);
@@ -251,7 +251,8 @@ void stmt_prepare(struct run *r)
 	if (c->text->scan.more || (c->text->scan.verb == SCAN_EMPTY && !c->text->scan.broken)) {
 		if (c->text->scan.more)
 			err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
-				"You have an error in your SQL syntax; a prepared statement is one statement: near '%.80s'",
+				"You have an error in your SQL syntax; a prepared statement is one statement: near "
+				"'%.80s'",
 				c->text->text.p + c->text->scan.next);
 		else
 			err_set(&err, ERR_SYNTAX, ER_EMPTY_QUERY, "Query was empty");
@@ -313,8 +314,8 @@ static void param_value_of(const struct param *p, struct arena *a, struct sql_va
 		return;
 	case VALUE_DATETIME:
 		out->kind = SQL_V_BYTES;
-		out->s = str_of(arena_printf(a, v.u.t.micro ? "%04u-%02u-%02u %02u:%02u:%02u.%06u"
-							    : "%04u-%02u-%02u %02u:%02u:%02u",
+		out->s = str_of(arena_printf(a,
+			v.u.t.micro ? "%04u-%02u-%02u %02u:%02u:%02u.%06u" : "%04u-%02u-%02u %02u:%02u:%02u",
 			v.u.t.year, v.u.t.month, v.u.t.day, v.u.t.hour, v.u.t.minute, v.u.t.second, v.u.t.micro));
 		return;
 	case VALUE_TIME:
@@ -360,8 +361,7 @@ void stmt_execute(struct run *r, const struct packet *pk)
 		long_data = arena_array(&r->arena, struct str, c->n_params);
 		for (unsigned i = 0; i < c->n_params; i++) {
 			if (c->long_data[i].p)
-				long_data[i] =
-					str_make((char *)buf_head(&c->long_data[i]), buf_used(&c->long_data[i]));
+				long_data[i] = str_make((char *)buf_head(&c->long_data[i]), buf_used(&c->long_data[i]));
 		}
 		r->has_long_data = true;
 	}
@@ -415,7 +415,7 @@ void stmt_send_execute(struct leg *l, struct bstmt *bs)
 {
 	struct run *r = l->run;
 	bool as_is = r->wire && !r->wire_long && !r->has_long_data &&
-		(r->exec.n == 0 || r->exec.bound || bs->types_hash == r->types_hash);
+		     (r->exec.n == 0 || r->exec.bound || bs->types_hash == r->types_hash);
 
 	bs->types_hash = r->types_hash;
 	if (LIKELY(as_is)) {
@@ -532,7 +532,7 @@ void named_drop_all(struct session *s)
 {
 	struct named_stmt *n, *tmp;
 
-	HASH_ITER(hh, s->named, n, tmp)
+	HASH_ITER (hh, s->named, n, tmp)
 		named_free(s, n);
 }
 
@@ -752,8 +752,8 @@ void named_execute(struct run *r, const struct sql_stmt *st)
 		run_fail(r, &err);
 		return;
 	}
-	execute_text(r, arena_str(&r->arena, str_make(n->text, n->text_n)),
-		(const struct sql_expr *const *)st->exprs.v, st->exprs.n);
+	execute_text(r, arena_str(&r->arena, str_make(n->text, n->text_n)), (const struct sql_expr *const *)st->exprs.v,
+		st->exprs.n);
 }
 
 void named_drop(struct run *r, const struct sql_stmt *st)

@@ -133,7 +133,7 @@ static void begin_now(struct run *r)
 
 	s->txn = TXN_OPEN;
 	s->txn_flags_read = (uint8_t)((flags & SQL_TXN_READ_ONLY ? 1 : 0) | (flags & SQL_TXN_READ_WRITE ? 2 : 0) |
-		(flags & SQL_TXN_CONSISTENT_SNAPSHOT ? 4 : 0));
+				      (flags & SQL_TXN_CONSISTENT_SNAPSHOT ? 4 : 0));
 	if (!(flags & SQL_TXN_CONSISTENT_SNAPSHOT)) {
 		plain_ok(r);
 		return;
@@ -144,8 +144,7 @@ static void begin_now(struct run *r)
 		struct buf b = { 0 };
 
 		begin_print(s, &b);
-		leg_query(run_leg_to(r, kr, i, PLAN_SIDE_HOME, false),
-			str_make((char *)buf_head(&b), buf_used(&b)));
+		leg_query(run_leg_to(r, kr, i, PLAN_SIDE_HOME, false), str_make((char *)buf_head(&b), buf_used(&b)));
 		buf_free(&b);
 	}
 	r->answer = ANSWER_HELD;
@@ -225,7 +224,8 @@ static void commit_first_done(struct run *r)
 		e = bad->err;
 		if (lost)
 			err_set(&e, ERR_BACKEND, ER_ERROR_DURING_COMMIT,
-				"whether the transaction was committed on the first of its shards is unknown (%.250s); on "
+				"whether the transaction was committed on the first of its shards is unknown (%.250s); "
+				"on "
 				"the others it was rolled back: look before you repeat it",
 				bad->err.msg);
 		run_release_legs(r);
@@ -275,9 +275,9 @@ void txn_end(struct run *r, const struct sql_stmt *st, bool commit)
 	(void)st;
 	if (s->txn == TXN_FAILED) {
 		if (commit) {
-			err_set(&e, ERR_BACKEND,
-				s->txn_told ? ER_CANT_DO_THIS_DURING_A_TRANSACTION : ER_LOCK_DEADLOCK,
-				"the transaction was rolled back when a server it had used was lost: say ROLLBACK, then "
+			err_set(&e, ERR_BACKEND, s->txn_told ? ER_CANT_DO_THIS_DURING_A_TRANSACTION : ER_LOCK_DEADLOCK,
+				"the transaction was rolled back when a server it had used was lost: say ROLLBACK, "
+				"then "
 				"start it again");
 			s->txn_told = true;
 			run_fail(r, &e);
@@ -404,7 +404,8 @@ void txn_savepoint(struct run *r, const struct sql_stmt *st)
 
 	if (s->txn == TXN_FAILED) {
 		err_set(&e, ERR_BACKEND, s->txn_told ? ER_CANT_DO_THIS_DURING_A_TRANSACTION : ER_LOCK_DEADLOCK,
-			"the transaction was rolled back when a server it had used was lost: say ROLLBACK, then start it "
+			"the transaction was rolled back when a server it had used was lost: say ROLLBACK, then start "
+			"it "
 			"again");
 		s->txn_told = true;
 		free(name);
@@ -419,7 +420,8 @@ void txn_savepoint(struct run *r, const struct sql_stmt *st)
 	}
 	if (st->kind == SQL_S_SAVEPOINT && !known && s->n_savepoints >= TXN_REPLAY_MAX && s->ks && s->ks->shard_n > 1) {
 		err_set(&e, ERR_LIMIT, ER_NOT_SUPPORTED_YET,
-			"a transaction over shards may have %d savepoints at a time: release one first", TXN_REPLAY_MAX);
+			"a transaction over shards may have %d savepoints at a time: release one first",
+			TXN_REPLAY_MAX);
 		free(name);
 		run_fail(r, &e);
 		return;
@@ -433,9 +435,9 @@ void txn_savepoint(struct run *r, const struct sql_stmt *st)
 		return;
 	}
 	sql = arena_printf(&r->arena, "%s%s",
-		st->kind == SQL_S_SAVEPOINT	      ? "SAVEPOINT "
-			: st->kind == SQL_S_ROLLBACK_TO ? "ROLLBACK TO SAVEPOINT "
-							: "RELEASE SAVEPOINT ",
+		st->kind == SQL_S_SAVEPOINT	? "SAVEPOINT "
+		: st->kind == SQL_S_ROLLBACK_TO ? "ROLLBACK TO SAVEPOINT "
+						: "RELEASE SAVEPOINT ",
 		name);
 	free(name);
 	legs_to_parts(r, str_of(sql), UINT32_MAX, savepoint_done);
@@ -468,7 +470,9 @@ static void set_next_transaction(struct run *r, const struct sql_txn *t)
 	free(s->next_txn);
 	s->next_txn = xasprintf("SET TRANSACTION %s%s%s%s", t->isolation ? "ISOLATION LEVEL " : "",
 		t->isolation ? isolation_name[t->isolation] : "", t->isolation && access ? ", " : "",
-		!access ? "" : t->flags & SQL_TXN_READ_ONLY ? "READ ONLY" : "READ WRITE");
+		!access			       ? ""
+		: t->flags & SQL_TXN_READ_ONLY ? "READ ONLY"
+					       : "READ WRITE");
 	plain_ok(r);
 }
 

@@ -208,8 +208,8 @@ void worker_free(struct worker *w)
 	exec_config_unref(w->cfg);
 	settings_table_free(w->settings);
 	free(w->shard_scratch);
-	HASH_ITER(hh, w->names, n, tmp)
-	{
+	buf_free(&w->hold);
+	HASH_ITER (hh, w->names, n, tmp) {
 		HASH_DEL(w->names, n);
 		free(n);
 	}

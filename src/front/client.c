@@ -113,8 +113,8 @@ void client_logged_in(struct client *c, const struct front_user *u)
 	if (us != c->user_state) {
 		if (!user_in(us, max)) {
 			err_set(&e, ERR_LIMIT, ER_USER_LIMIT_REACHED,
-				"User '%s' has exceeded the 'max_user_connections' resource (current value: %u)", u->name,
-				max);
+				"User '%s' has exceeded the 'max_user_connections' resource (current value: %u)",
+				u->name, max);
 			client_send_err(c, &e);
 			client_close(c);
 			return;
@@ -222,7 +222,7 @@ static size_t client_one(struct client *c, uint8_t *p, size_t n, size_t *need)
 static bool may_take(const struct client *c)
 {
 	return c->state != CLIENT_CLOSED && c->state != CLIENT_TLS && c->state != CLIENT_RUNNING &&
-		c->state != CLIENT_SELECTING;
+	       c->state != CLIENT_SELECTING;
 }
 
 void client_process(struct client *c)

@@ -25,8 +25,8 @@ enum auth_step { AUTH_FIRST, AUTH_SWITCHED, AUTH_SHA2_WANTS_PASSWORD, AUTH_SHA2_
 /* Kept only until the login has ended. */
 struct client_login {
 	uint8_t salt[AUTH_SALT_BYTES];
-	uint8_t step; /* enum auth_step */
-	bool sha2;    /* the method under way; else native */
+	uint8_t step;  /* enum auth_step */
+	bool sha2;     /* the method under way; else native */
 	bool changing; /* COM_CHANGE_USER */
 	char user[128 + 1];
 	size_t user_n;
@@ -40,7 +40,7 @@ struct client {
 	struct session s;
 	struct front *f;
 	struct list link;
-	struct buf in;	/* bytes not yet made into commands */
+	struct buf in; /* bytes not yet made into commands */
 	struct wheel_timer timer;
 	struct loop_task gone, again;
 	struct client_login *login;
@@ -93,8 +93,8 @@ bool user_in(struct user_state *u, uint32_t max);
 void user_out(struct user_state *u);
 /* SHA256(SHA256(password)) that a full login proved under this very verifier. */
 bool user_fast_get(struct front_shared *sh, struct user_state *u, const char *verifier, uint8_t out[AUTH_SHA2_BYTES]);
-void user_fast_put(struct front_shared *sh, struct user_state *u, const char *verifier,
-	const uint8_t fast[AUTH_SHA2_BYTES]);
+void user_fast_put(
+	struct front_shared *sh, struct user_state *u, const char *verifier, const uint8_t fast[AUTH_SHA2_BYTES]);
 const struct rsa_key *shared_rsa(struct front_shared *sh);
 
 #endif

@@ -65,8 +65,7 @@ void front_shared_free(struct front_shared *sh)
 
 	if (!sh)
 		return;
-	HASH_ITER(hh, sh->users, u, tmp)
-	{
+	HASH_ITER (hh, sh->users, u, tmp) {
 		HASH_DEL(sh->users, u);
 		auth_wipe(u->fast, sizeof(u->fast));
 		free(u->verifier);
@@ -146,8 +145,8 @@ bool user_fast_get(struct front_shared *sh, struct user_state *u, const char *ve
 	return ok;
 }
 
-void user_fast_put(struct front_shared *sh, struct user_state *u, const char *verifier,
-	const uint8_t fast[AUTH_SHA2_BYTES])
+void user_fast_put(
+	struct front_shared *sh, struct user_state *u, const char *verifier, const uint8_t fast[AUTH_SHA2_BYTES])
 {
 	pthread_mutex_lock(&sh->lock);
 	free(u->verifier);

@@ -9,8 +9,7 @@ static void drain_tick(struct wheel_timer *t, uint64_t now_us)
 {
 	struct front *f = container_of(t, struct front, drain);
 
-	list_for_each_safe(it, &f->clients)
-	{
+	list_for_each_safe (it, &f->clients) {
 		struct client *c = list_item(it, struct client, link);
 
 		if (now_us >= f->drain_deadline_us)
@@ -24,8 +23,8 @@ static void drain_tick(struct wheel_timer *t, uint64_t now_us)
 		loop_timer_set(f->w->loop, t, now_us + DRAIN_TICK_US);
 }
 
-struct front *front_new(struct worker *w, struct front_shared *sh, struct front_config *cfg, const int *fds,
-	uint32_t n_fds)
+struct front *front_new(
+	struct worker *w, struct front_shared *sh, struct front_config *cfg, const int *fds, uint32_t n_fds)
 {
 	struct front *f = xcalloc(1, sizeof(*f));
 
@@ -102,7 +101,7 @@ void front_free(struct front *f)
 		return;
 	close_listeners(f);
 	loop_timer_clear(f->w->loop, &f->drain);
-	list_for_each_safe(it, &f->clients)
+	list_for_each_safe (it, &f->clients)
 		client_close(list_item(it, struct client, link));
 	loop_run_pending(f->w->loop);
 	front_config_unref(f->cfg);

@@ -28,7 +28,7 @@ enum session_pin {
 	PIN_TEMPORARY = 1u << 0,   /* temporary tables */
 	PIN_USER_LOCK = 1u << 1,   /* GET_LOCK */
 	PIN_LOCK_TABLES = 1u << 2, /* LOCK TABLES, FLUSH TABLES WITH READ LOCK */
-	PIN_STATE = 1u << 3,       /* something that we do not follow */
+	PIN_STATE = 1u << 3,	   /* something that we do not follow */
 	PIN_XA = 1u << 4,
 	PIN_HANDLER = 1u << 5,
 };
@@ -68,8 +68,8 @@ struct session {
 	bool multi_statements;
 	bool blocked; /* the client reads too slowly: servers are not read */
 	bool found_rows_cap;
-	bool admin; /* may see and kill the sessions of others */
-	uint8_t txn; /* enum session_txn */
+	bool admin;    /* may see and kill the sessions of others */
+	uint8_t txn;   /* enum session_txn */
 	bool txn_told; /* TXN_FAILED: the client has been told of the rollback */
 	bool in_command, answered_inside;
 	uint8_t txn_flags_read; /* READ ONLY 1, READ WRITE 2, CONSISTENT SNAPSHOT 4 */
@@ -77,8 +77,8 @@ struct session {
 	const char *pin_why;
 
 	struct str user, host; /* own memory */
-	char *target;          /* as the client selected it: `shop/-80@replica`; NULL: none */
-	const char *db;        /* logical database name, interned; NULL: none */
+	char *target;	       /* as the client selected it: `shop/-80@replica`; NULL: none */
+	const char *db;	       /* logical database name, interned; NULL: none */
 	uint64_t target_generation;
 	const struct keyspace *ks; /* of the worker's snapshot with that generation */
 	const struct shard *shard;
@@ -105,15 +105,14 @@ struct session {
 	uint32_t n_stmts, next_stmt;
 	struct named_stmt *named; /* PREPARE name FROM … */
 
-	struct run *run; /* the statement under way */
+	struct run *run;       /* the statement under way */
 	struct loop_task next; /* goes on with the next of several statements */
-	struct buf hold; /* small pieces that go out with what follows */
 };
 
 enum session_answer {
 	SESSION_ANSWERED, /* the answer has been written */
 	SESSION_RUNNING,  /* answered() will be called */
-	SESSION_FATAL,    /* close the client */
+	SESSION_FATAL,	  /* close the client */
 	SESSION_QUIT,
 };
 

@@ -14,7 +14,7 @@
 /* A snapshot of the map together with the servers behind it, resolved. Made by the control thread, then immutable. */
 struct route_keyspace {
 	struct server ***servers; /* [shard][backend] */
-	bool single;              /* transactions may touch one shard only */
+	bool single;		  /* transactions may touch one shard only */
 };
 
 struct routes {
@@ -62,7 +62,7 @@ struct shard_route {
 	struct pool **replicas;
 	uint32_t n_replicas;
 	uint32_t next_replica; /* round robin */
-	const char *db;        /* interned name of its database; NULL in the keyspace `*` */
+	const char *db;	       /* interned name of its database; NULL in the keyspace `*` */
 	const char *name;
 };
 
@@ -103,6 +103,8 @@ struct worker {
 	struct run *free_runs;
 	uint16_t *shard_scratch; /* room for the shards of the largest keyspace */
 	uint64_t last_refresh_us;
+	struct buf hold; /* small pieces of an answer, until they go out with what follows */
+	const struct session *hold_of;
 	struct worker_stats stats;
 	void *front; /* the listener side's own */
 };

@@ -15,7 +15,7 @@ struct front_user {
 	uint8_t native[AUTH_NATIVE_BYTES];
 	char *sha2; /* "$A$005$…", or NULL */
 	bool no_password, admin, tls_required;
-	char *keyspace; /* selected after the login; NULL: none */
+	char *keyspace;		  /* selected after the login; NULL: none */
 	uint32_t max_connections; /* 0: that of the config */
 };
 
@@ -42,8 +42,8 @@ uint32_t front_clients(const struct front_shared *sh);
 struct front;
 
 /* On the worker's thread or before it runs. @fds: listening sockets, owned by the caller. */
-struct front *front_new(struct worker *w, struct front_shared *sh, struct front_config *cfg, const int *fds,
-	uint32_t n_fds);
+struct front *front_new(
+	struct worker *w, struct front_shared *sh, struct front_config *cfg, const int *fds, uint32_t n_fds);
 /* From any thread: go on with @cfg. A reference is taken. */
 void front_install(struct front *f, struct front_config *cfg);
 /* From any thread: accept no more; close clients as they become idle outside a transaction, the rest at the deadline
