@@ -3,7 +3,6 @@
  * Blocking calls on the control thread. */
 #include "server.h"
 #include <mysql.h>
-#include <errmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,16 +11,19 @@
 
 #define SYSTEM_CA_FOLDER "/etc/ssl/certs"
 
-/* The library checks the chain as soon as it has a CA, and the name too when asked to verify. */
-static void set_tls(MYSQL *my, const struct topo_account *a)
+/* The library checks the chain as soon as it has a CA. Only when it is told to check the name does it refuse a server
+ * without TLS before the login. */
+static void set_tls(MYSQL *my, const struct topo_account *a, bool name)
 {
 	my_bool yes = 1, no = 0;
 	bool verify = a->tls >= TOPO_TLS_VERIFY_CA;
 
+	if (a->tls == TOPO_TLS_OFF)
+		return;
 	mysql_ssl_set(my, a->tls_key, a->tls_cert, verify ? a->tls_ca : NULL,
 		verify && !a->tls_ca ? SYSTEM_CA_FOLDER : NULL, NULL);
 	mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &yes);
-	mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, a->tls == TOPO_TLS_VERIFY_IDENTITY ? &yes : &no);
+	mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, name ? &yes : &no);
 }
 
 static int fail(MYSQL *my, const struct backend_def *where, const char *what, struct err *err)
@@ -36,7 +38,9 @@ static unsigned seconds(uint64_t us)
 	return (unsigned)((us + 999999) / 1000000);
 }
 
-static MYSQL *try_connect(const struct backend_def *where, const struct server_reach *reach, bool tls, struct err *err)
+/* @name: the certificate's name must be the host's. */
+static MYSQL *try_connect(const struct backend_def *where, const struct server_reach *reach, bool name,
+	const char *plugins, struct err *err)
 {
 	unsigned connect_s = seconds(reach->connect_timeout_us), read_s = seconds(reach->read_timeout_us), off = 0;
 	unsigned protocol = where->socket.n ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
@@ -52,19 +56,34 @@ static MYSQL *try_connect(const struct backend_def *where, const struct server_r
 	mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &off);
 	mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
 	mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	if (tls)
-		set_tls(my, &reach->account);
-	if (mysql_real_connect(my, where->socket.n ? NULL : where->host.p, reach->account.user, reach->account.password,
-		    NULL, where->port, where->socket.n ? where->socket.p : NULL, 0))
+	mysql_options(my, MARIADB_OPT_RESTRICTED_AUTH, plugins);
+	set_tls(my, &reach->account, name);
+	if (!mysql_real_connect(my, where->socket.n ? NULL : where->host.p, reach->account.user,
+		    reach->account.password, NULL, where->port, where->socket.n ? where->socket.p : NULL, 0)) {
+		fail(my, where, "cannot connect", err);
+	} else if (reach->account.tls >= TOPO_TLS_REQUIRED && !mysql_get_ssl_cipher(my)) {
+		err_set(err, ERR_BACKEND, ER_NET_READ_ERROR,
+			"backend " STR_FMT ": the server offers no TLS, which the account's tls setting requires",
+			STR_ARG(where->name));
+	} else {
 		return my;
-	fail(my, where, "cannot connect", err);
-	/* the only failure after which `preferred` goes on without TLS */
-	if (tls && reach->account.tls == TOPO_TLS_PREFERRED && mysql_errno(my) == CR_SSL_CONNECTION_ERROR) {
-		mysql_close(my);
-		return try_connect(where, reach, false, err);
 	}
 	mysql_close(my);
 	return NULL;
+}
+
+static MYSQL *server_connect(const struct backend_def *where, const struct server_reach *reach, struct err *err)
+{
+	static const char hashed[] = "mysql_native_password,client_ed25519";
+	static const char all[] = "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,parsec";
+	enum topo_tls tls = reach->account.tls;
+	MYSQL *my = try_connect(where, reach, tls >= TOPO_TLS_VERIFY_CA, all, err);
+
+	/* verify_ca: the chain is good, the name is not. Without the check of the name the library would log in to a
+	 * server that hides its TLS, so the password must not go out in a form that it could be got from. */
+	if (!my && tls == TOPO_TLS_VERIFY_CA && strstr(err->msg, "Validation of SSL server certificate failed"))
+		my = try_connect(where, reach, false, hashed, err);
+	return my;
 }
 
 static MYSQL_RES *query(MYSQL *my, const struct backend_def *where, const char *sql, unsigned columns, struct err *err)
@@ -333,7 +352,7 @@ int server_read(const struct backend_def *where, struct str database, const stru
 		*schema = NULL;
 	if (!err)
 		err = &unwanted;
-	my = try_connect(where, reach, reach->account.tls != TOPO_TLS_OFF, err);
+	my = server_connect(where, reach, err);
 	if (!my)
 		return err->kind;
 	reach->busy(reach->busy_arg, (int)mysql_get_socket(my));

@@ -17,6 +17,8 @@ enum topo_tls { TOPO_TLS_OFF, TOPO_TLS_PREFERRED, TOPO_TLS_REQUIRED, TOPO_TLS_VE
 struct topo_account {
 	const char *user;
 	const char *password;
+	/* REQUIRED and up: a server without TLS is refused. VERIFY_CA: a certificate of another name is accepted, but
+	 * then accounts of mysql_native_password and ed25519 only (src/topo/server.c says why). */
 	enum topo_tls tls;
 	const char *tls_ca, *tls_cert, *tls_key; /* files */
 };
