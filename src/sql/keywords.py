@@ -24,12 +24,9 @@ def halves(word):
 
 def main():
     words_path, grammar_path, h_path, c_path = sys.argv[1:]
-    grammar = set()
-    for line in open(grammar_path, encoding='utf-8'):
-        if line.startswith('%%'):
-            break
-        if line.startswith(('%token', '\t', '%left', '%right', '%nonassoc')):
-            grammar.update(re.findall(r'\b(?:T_)?([A-Z][A-Z0-9_]*)\b', line))
+    grammar_text = open(grammar_path, encoding='utf-8').read()
+    block = grammar_text[grammar_text.index('/* words that the rules name'):]
+    grammar = set(re.findall(r'\bT_([A-Z0-9_]+)', block[:block.index('/* made of words')]))
     rows = [line.split() for line in open(words_path, encoding='utf-8') if line.strip() and line[0] != '#']
     slots = [0] * SLOTS
     with open(h_path, 'w', encoding='utf-8') as h, open(c_path, 'w', encoding='utf-8') as c:

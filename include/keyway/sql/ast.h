@@ -90,7 +90,7 @@ enum sql_expr_kind {
 	SQL_E_GET_FORMAT, /* GET_FORMAT(name, args[0]) */
 	SQL_E_MATCH,	  /* MATCH (args ... but the last) AGAINST (last [name]): name is the mode as written */
 	SQL_E_VALUES,	  /* VALUES(args[0]) or VALUE(args[0]) in ON DUPLICATE KEY UPDATE */
-	SQL_E_FUNC, /* [col.db.]name(args ...): every other function, aggregates and window functions too; see func */
+	SQL_E_FUNC, /* [func->db.]name(args ...): every other function, aggregates and window functions too; see func */
 	SQL_E_AS_TYPE, /* args[0] AS name, name a type: an argument of WEIGHT_STRING and of COLUMN_CREATE and kin */
 	SQL_E_NEXTVAL, /* NEXT VALUE FOR / PREVIOUS VALUE FOR col.db.name; op SQL_OP_NEXT or _PREVIOUS */
 	SQL_E_KINDS
@@ -145,7 +145,7 @@ enum {
 	SQL_EF_OPERAND = 1u << 3,  /* CASE with an operand */
 	SQL_EF_ELSE = 1u << 4,	   /* CASE with ELSE */
 	SQL_EF_ROW = 1u << 5,	   /* the word ROW was written */
-	SQL_EF_PARENS = 1u << 6,   /* CURRENT_USER and kin, which may stand without (), had them */
+	SQL_EF_PARENS = 1u << 6,   /* the function had its (); CURRENT_USER and kin may stand without */
 	SQL_EF_QUOTED = 1u << 7,   /* the function's name was quoted: not an aggregate, perhaps a stored function */
 	SQL_EF_STAR = 1u << 8,	   /* the only argument is *: COUNT(*) */
 };
@@ -204,6 +204,7 @@ struct sql_window {
 
 /* What few functions have; NULL in an expression that has none of it. */
 struct sql_func {
+	struct str db;		    /* db.name(...): a stored function */
 	struct sql_order order;	    /* inside GROUP_CONCAT, JSON_ARRAYAGG; WITHIN GROUP */
 	struct sql_limit *limit;    /* GROUP_CONCAT(... LIMIT) of MariaDB */
 	struct sql_expr *separator; /* GROUP_CONCAT(... SEPARATOR 'x') */
@@ -568,7 +569,7 @@ enum sql_stmt_kind {
 	SQL_S_CREATE,	   /* ddl */
 	SQL_S_ALTER,	   /* ddl */
 	SQL_S_DROP,	   /* ddl */
-	SQL_S_RENAME,	   /* ddl: names are old, new, old, new ... */
+	SQL_S_RENAME,	   /* ddl: names are the old ones, renamed the new */
 	SQL_S_TRUNCATE,	   /* ddl */
 	SQL_S_GRANT,	   /* name: GRANT or REVOKE; rest */
 	SQL_S_DIAGNOSTICS, /* GET DIAGNOSTICS; rest */
@@ -669,6 +670,7 @@ struct sql_ddl {
 struct sql_stmt {
 	uint8_t kind; /* enum sql_stmt_kind */
 	uint32_t tok, tok_end;
+	struct str text; /* all of it as written in the parsed text */
 	struct str name;
 	uint32_t name_tok;
 	struct sql_opaque rest;
