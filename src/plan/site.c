@@ -473,6 +473,7 @@ static struct site join_outer(
 			left ? "LEFT" : "RIGHT", null.table);
 		null.cond = cond_and(s, null.cond, cond_project(s, &here, null.anchor, null.key));
 		keep = null;
+		keep.extended = true;
 	}
 	node_restore(s, saved, n_saved);
 	return keep;
@@ -933,8 +934,11 @@ static bool in_aligned(struct sites *s, const struct sub *sub, const struct quer
 		b = &s->nodes[r->outs[i].node];
 		if (!node_types_fit(a, b))
 			continue;
-		/* NULL on either side makes the answer depend on the other shards' rows */
-		if (sub->null_safe || (!a->nullable && !b->nullable && n == 1))
+		/* NULL on either side makes the answer depend on the other shards' rows; a column of the nullable side
+		 * of an outer join is linked to the key, but not the same */
+		if (sub->null_safe ||
+			(n == 1 && node_same(s, (uint32_t)x, (uint32_t)sub->anchor) &&
+				!s->nodes[sub->anchor].nullable && !b->nullable && !sub->block->site.extended))
 			return true;
 	}
 	return false;
