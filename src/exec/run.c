@@ -313,11 +313,13 @@ struct id_wait {
 };
 
 static void run_insert_go(struct run *r);
+static void run_launch(struct session *s, struct run *r);
 
 static void ids_arrived(void *arg)
 {
 	struct id_wait *iw = arg;
 	struct run *r = iw->run;
+	struct session *s = r ? r->s : NULL;
 	struct err err;
 
 	if (!r) {
@@ -337,7 +339,7 @@ static void ids_arrived(void *arg)
 			return;
 		}
 		run_insert_go(r);
-		run_step(r);
+		run_launch(s, r);
 		return;
 	}
 	err = iw->waiter.err;
@@ -598,6 +600,22 @@ static unsigned run_response_flags(const struct run *r)
 	return f;
 }
 
+/* The legs are made: what else has to be known before they go. Nothing when the statement has ended already. */
+static void run_launch(struct session *s, struct run *r)
+{
+	const struct scan *scan;
+
+	if (s->run != r || r->state != RUN_ACQUIRE)
+		return;
+	scan = r->cstmt ? &r->cstmt->text->scan : &r->w->scan;
+	r->response_flags = run_response_flags(r);
+	if (UNLIKELY(r->plan->flags & PLAN_FOUND_ROWS))
+		r->collects |= COLLECT_FOUND_ROWS;
+	if (UNLIKELY(scan->flags & (SCAN_F_UVAR_ASSIGN | SCAN_F_INTO_VAR)))
+		r->collects |= COLLECT_VARS;
+	run_start(r);
+}
+
 /* MySQL commits before DDL. Where the session's transaction is on other connections than the statement, we do. */
 static bool run_commit_first(struct run *r)
 {
@@ -675,14 +693,7 @@ static void run_planned(struct run *r)
 		run_route(r);
 		break;
 	}
-	if (r->state != RUN_ACQUIRE)
-		return;
-	r->response_flags = run_response_flags(r);
-	if (UNLIKELY(p->flags & PLAN_FOUND_ROWS))
-		r->collects |= COLLECT_FOUND_ROWS;
-	if (UNLIKELY(!r->cstmt && (r->w->scan.flags & (SCAN_F_UVAR_ASSIGN | SCAN_F_INTO_VAR))))
-		r->collects |= COLLECT_VARS;
-	run_start(r);
+	run_launch(s, r);
 }
 
 /* Legs are made: connect them. */
