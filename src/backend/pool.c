@@ -149,7 +149,8 @@ static void pool_open_for_waiters(struct pool *p)
 		}
 		pool_open_one(p, l->found_rows);
 	}
-	if (p->n_waiting && !p->tick.deadline_us)
+	/* pacing, back-off or the bound may have kept some from being opened: look again soon */
+	if (p->n_waiting)
 		loop_timer_set(p->loop, &p->tick, loop_now_us(p->loop) + POOL_TICK_US);
 }
 
@@ -429,9 +430,9 @@ void pool_kill(struct bconn *c, bool query_only)
 void pool_forget_stmt(struct pool *p, const void *key)
 {
 	/* a leased connection may be in the middle of a command: COM_STMT_CLOSE has no answer and waits its turn */
-	list_for_each(it, &p->idle)
+	list_for_each (it, &p->idle)
 		bconn_stmt_drop(list_item(it, struct bconn, link), key);
-	list_for_each(it, &p->leased)
+	list_for_each (it, &p->leased)
 		bconn_stmt_drop(list_item(it, struct bconn, link), key);
 }
 

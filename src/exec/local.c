@@ -346,16 +346,43 @@ static void explain_route(struct run *r)
 		column_text(STR("shards"), 1024), column_text(STR("role"), 16), column_text(STR("sql"), 65535),
 		column_text(STR("why"), 1024) };
 	struct explain_rows x = { .r = r };
-	struct plan_values vals = run_values(r);
-	struct plan_session ps = run_plan_session(r);
+	const struct scan *scan = &r->w->scan;
+	struct session *s = r->s;
+	struct plan_request rq;
+	struct plan_values vals;
+	struct plan_session ps;
 	struct err err;
 
-	if (plan_explain(r->plan->inner, &vals, &ps, r->s->replica, explain_row, &x, &err) < 0) {
+	/* the statement behind the two words, by itself */
+	if (r->cstmt || scan->n_toks < 3) {
+		err_set(&err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+			"EXPLAIN ROUTE cannot be prepared: send it as text");
 		run_fail(r, &err);
 		return;
 	}
+	r->text = str_make(r->text.p + scan->toks[2].off, r->text.n - scan->toks[2].off);
+	plan_unref(r->plan);
+	r->plan = NULL;
+	if (sql_scan(&r->w->scan, r->text, &r->mode, &err) < 0)
+		goto fail;
+	rq = (struct plan_request){ .text = r->text,
+		.scan = scan,
+		.mode = &r->mode,
+		.snapshot = worker_snapshot(r->w),
+		.ks = s->ks,
+		.shard = s->shard,
+		.db = str_of(s->db) };
+	if (plan_build(&rq, &r->plan, &err) < 0)
+		goto fail;
+	vals = run_values(r);
+	ps = run_plan_session(r);
+	if (plan_explain(r->plan, &vals, &ps, r->s->replica, explain_row, &x, &err) < 0)
+		goto fail;
 	answer_rows(r, cols, EXPLAIN_COLS, x.f, x.n);
 	run_end(r);
+	return;
+fail:
+	run_fail(r, &err);
 }
 
 /* --- all of them --- */
