@@ -550,6 +550,8 @@ static int build_unparsed(struct build *b, const struct err *why)
 
 	flags_of_scan(b);
 	b->p->flags |= PLAN_UNKNOWN | PLAN_WRITE | PLAN_ROWS;
+	if (b->rq->scan->broken)
+		b->p->flags |= PLAN_NO_CACHE; /* its digest is that of the text before the break */
 	if (ks && is_direct(b, ks))
 		return build_direct(b, ks);
 	return build_refuse(b, why);

@@ -68,22 +68,31 @@ static int tell_shards(struct telling *t, struct err *err)
 	uint16_t *at = xcalloc(p->ks->shard_n, sizeof(*at));
 	struct plan_target target = { .shards = at };
 	struct err why = { 0 };
+	char text[512];
 	int rc = 0;
 
 	if (plan_bind(p, t->vals, &target, &why) < 0) {
 		tell_refusal(t, &why);
-	} else if (p->flags & PLAN_PER_SHARD_TEXT) {
+		free(at);
+		return 0;
+	}
+	snprintf(text, sizeof(text), "%s%s", p->why ? p->why : "",
+		target.n < 2		? ""
+		: p->flags & PLAN_FIRST ? "; all do the same"
+		: p->flags & PLAN_ROWS	? "; their rows together are the answer"
+					: "; their counts add up");
+	if (p->flags & PLAN_PER_SHARD_TEXT) {
 		for (uint32_t i = 0; i < target.n && rc == 0; i++) {
 			buf_clear(&t->shards);
 			add_shard(t, &p->ks->shards[at[i]]);
 			rc = tell_text(t, at[i], err);
-			tell(t, p->kind, role_of(t, &p->ks->shards[at[i]], target.side), p->why);
+			tell(t, p->kind, role_of(t, &p->ks->shards[at[i]], target.side), text);
 		}
 	} else {
 		for (uint32_t i = 0; i < target.n; i++)
 			add_shard(t, &p->ks->shards[at[i]]);
 		rc = tell_text(t, at[0], err);
-		tell(t, p->kind, role_of(t, &p->ks->shards[at[0]], target.side), p->why);
+		tell(t, p->kind, role_of(t, &p->ks->shards[at[0]], target.side), text);
 	}
 	free(at);
 	return rc;

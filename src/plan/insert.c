@@ -176,6 +176,10 @@ int insert_build(struct build *b, const struct keyspace *ks, const struct sql_in
 			ks->name.p, p->table.p);
 	in->set_form = ins->kind == SQL_INSERT_SET;
 	in->n_columns = columns_of(ins, t);
+	if (ins->n_rows) {
+		in->rows_tok = ins->rows[0].tok;
+		in->rows_tok_end = ins->rows[ins->n_rows - 1].tok_end;
+	}
 	in->empty_rows = !in->set_form && ins->n_rows && ins->rows[0].values.n == 0;
 	in->has_id = rule->id_column.n > 0;
 	in->id_col.at = in->side_col.at = in->auto_col.at = -1;

@@ -211,6 +211,28 @@ static int row_look(const struct plan *p, const struct row_view *rv, struct plan
 	return rc;
 }
 
+/* The bytes of all rows. */
+static uint32_t rows_off(const struct plan_insert *in, const struct scan *s)
+{
+	return s->n_rows ? s->rows_off : s->toks[MIN(in->rows_tok, s->n_toks - 1)].off;
+}
+
+static uint32_t rows_end(const struct plan_insert *in, const struct scan *s)
+{
+	const struct scan_tok *last = &s->toks[MIN(in->rows_tok_end, s->n_toks) - 1];
+
+	return s->n_rows ? s->rows_end : last->off + last->len;
+}
+
+static uint32_t params_before(const struct scan *s, uint32_t off)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_lits && s->lits[i].off < off; i++)
+		n += s->lits[i].kind == LIT_PARAM;
+	return n;
+}
+
 int plan_insert_open(const struct plan *p, const struct plan_values *vals, struct plan_insert_run *run, struct err *err)
 {
 	const struct plan_insert *in = p->insert;
@@ -230,7 +252,7 @@ int plan_insert_open(const struct plan *p, const struct plan_values *vals, struc
 		return row_look(p, &rv, run, err);
 	rv.it = &it;
 	rv.row = &row;
-	sql_rows_init(&it, vals->text, s->rows_off, 0, vals->mode);
+	sql_rows_init(&it, vals->text, rows_off(in, s), params_before(s, rows_off(in, s)), vals->mode);
 	while ((rc = sql_rows_next(&it, &row, err)) > 0) {
 		if (row.n_values != (in->empty_rows ? 0 : in->n_columns))
 			return err_set(err, ERR_SYNTAX, ER_WRONG_VALUE_COUNT_ON_ROW,
@@ -444,7 +466,7 @@ int plan_insert_text(const struct plan *p, const struct plan_values *vals, const
 	}
 	if (run->n_rows == 0)
 		return err_set(err, ERR_INTERNAL, ER_NOT_SUPPORTED_YET, "INSERT without rows");
-	print_head(&r, vals->scan->rows_off);
+	print_head(&r, rows_off(in, vals->scan));
 	for (uint32_t i = run->parts[part].first_row; i < run->n_rows; i++) {
 		const struct plan_insert_row *row = &run->rows[i];
 
@@ -458,7 +480,7 @@ int plan_insert_text(const struct plan *p, const struct plan_values *vals, const
 		else
 			print_row(&r, row, ids);
 	}
-	render_span(&r, vals->scan->rows_end, vals->scan->end);
+	render_span(&r, rows_end(in, vals->scan), vals->scan->end);
 	return 0;
 }
 

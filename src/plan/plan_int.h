@@ -79,11 +79,12 @@ struct insert_column {
 
 struct plan_insert {
 	enum insert_dest dest;
-	const struct sharding_key *key; /* INSERT_BY_KEY */
-	uint32_t shard;			/* INSERT_TO_SHARD */
-	bool set_form;			/* INSERT ... SET */
-	bool empty_rows;		/* VALUES (): a row without values */
-	uint32_t n_columns;		/* values that a row must have */
+	const struct sharding_key *key;	 /* INSERT_BY_KEY */
+	uint32_t shard;			 /* INSERT_TO_SHARD */
+	bool set_form;			 /* INSERT ... SET */
+	bool empty_rows;		 /* VALUES (): a row without values */
+	uint32_t rows_tok, rows_tok_end; /* where the rows stand, when the scan does not tell (behind EXPLAIN ROUTE) */
+	uint32_t n_columns;		 /* values that a row must have */
 	struct insert_column key_col, id_col, side_col, auto_col;
 	bool has_id; /* the table has an id rule */
 	bool key_is_id, side_is_id;

@@ -35,7 +35,7 @@ struct output {
 /* Where something can run: anywhere, or on the shards of cond. */
 struct site {
 	bool sharded;
-	bool extended; /* its rows may be NULL beside rows of a table that every shard has */
+	bool extended;	/* its rows may be NULL beside rows of a table that every shard has */
 	int32_t anchor; /* node of the shard key, -1: none that others could be aligned with */
 	const struct sharding_key *key;
 	const struct plan_cond *cond;

@@ -82,7 +82,7 @@ static const char *route_why(struct sites *s)
 	}
 	if (s->single_why)
 		return arena_printf(s->b->keep, "one shard, by %s (%s)", text, s->single_why);
-	return arena_printf(s->b->keep, "by %s; the shards' answers together are the answer", text);
+	return arena_printf(s->b->keep, "by %s", text);
 }
 
 static int route_finish(struct sites *s, struct block *bl, bool write)

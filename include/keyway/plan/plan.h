@@ -230,7 +230,8 @@ struct plan_cache_key {
 
 struct plan_cache *plan_cache_new(uint32_t max_plans);
 void plan_cache_free(struct plan_cache *c);
-/* The plan, borrowed until the next call on @c (plan_ref() to keep it), or NULL. */
+/* Not for a text whose scan is broken: its digest is that of the sound part. The plan, borrowed until the next call on
+ * @c (plan_ref() to keep it), or NULL. */
 struct plan *plan_cache_get(struct plan_cache *c, const struct plan_cache_key *key);
 /* Takes a reference of its own; a plan with PLAN_NO_CACHE is left out. */
 void plan_cache_put(struct plan_cache *c, const struct plan_cache_key *key, struct plan *p);
