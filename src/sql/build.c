@@ -438,7 +438,6 @@ static bool special_call(struct parser *ps, struct sql_expr *e)
 	} else if (str_ieqz(e->name, "value") && e->n_args == 1 && first->kind == SQL_E_COLUMN &&
 		   ps->mode->family == SCAN_MARIADB) {
 		e->kind = SQL_E_VALUES;
-		e->name = (struct str){ NULL, 0 };
 		e->flags = 0;
 		return true;
 	} else {

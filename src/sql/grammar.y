@@ -540,6 +540,7 @@ outer_join:
 natural_join:
 	T_NATURAL T_JOIN             { $$ = SQL_J_INNER; }
 	| T_NATURAL T_INNER T_JOIN   { $$ = SQL_J_INNER; }
+	| T_NATURAL T_STRAIGHT_JOIN  { $$ = SQL_J_STRAIGHT; }
 	| T_NATURAL T_LEFT opt_outer T_JOIN  { $$ = SQL_J_LEFT; }
 	| T_NATURAL T_RIGHT opt_outer T_JOIN { $$ = SQL_J_RIGHT; }
 	;
@@ -968,10 +969,15 @@ simple_expr:
 		$$ = mk_expr_v(ps, SQL_E_MATCH, @$, $3);
 		$$->name = $8;
 	}
+	| T_MATCH insert_columns T_AGAINST '(' bit_expr match_mode ')' {
+		vec_add_expr(ps, $2, $5);
+		$$ = mk_expr_v(ps, SQL_E_MATCH, @$, $2);
+		$$->name = $6;
+	}
 	| T_CASE when_list case_else T_END { $$ = mk_case(ps, @$, NULL, $2, $3); }
 	| T_CASE expr when_list case_else T_END { $$ = mk_case(ps, @$, $2, $3, $4); }
 	| T_DEFAULT '(' column ')'   { $$ = mk_expr(ps, SQL_E_DEFAULT, @$, 1, $3); }
-	| T_VALUES_FN '(' column ')' { $$ = mk_expr(ps, SQL_E_VALUES, @$, 1, $3); }
+	| T_VALUES_FN '(' column ')' { $$ = mk_named(ps, SQL_E_VALUES, @$, $3, tok_text(ps, @1.first)); }
 	| interval '+' expr          %prec T_ASSIGN { $$ = mk_op(ps, SQL_E_BINARY, SQL_OP_ADD, @$, $1, $3); }
 	| column T_ARROW T_STRING    { $$ = mk_op(ps, SQL_E_BINARY, SQL_OP_ARROW, @$, $1, mk_lit(ps, @3, SQL_E_LIT)); }
 	| column T_ARROW2 T_STRING   { $$ = mk_op(ps, SQL_E_BINARY, SQL_OP_ARROW2, @$, $1, mk_lit(ps, @3, SQL_E_LIT)); }
@@ -1152,6 +1158,7 @@ type_word:
 	| T_CHAR
 	| T_SET
 	| T_COLLATE
+	| T_STRING
 	;
 
 %%

@@ -169,7 +169,10 @@ static void print_set_item(const struct printer *p, const struct sql_set_item *i
 		print_charset(p, it->name);
 		if (it->collate.p) {
 			print_word(p, " COLLATE ");
-			print_charset(p, it->collate);
+			if (str_ieqz(it->collate, "default"))
+				print_text(p, it->collate);
+			else
+				print_name(p, it->collate);
 		}
 		return;
 	case SQL_SETV_CHARSET:

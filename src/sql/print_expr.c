@@ -367,7 +367,7 @@ static void print_sysvar(const struct printer *p, const struct sql_expr *e)
 		sql_ident_print(p->b, e->name, p->mode);
 }
 
-static void print_collation(const struct printer *p, struct str name)
+static void print_charset(const struct printer *p, struct str name)
 {
 	if (str_ieqz(name, "binary"))
 		print_text(p, name);
@@ -396,7 +396,7 @@ static void print_convert(const struct printer *p, const struct sql_expr *e)
 	print_expr(p, e->args[0], LEVEL_EXPR);
 	print_word(p, e->kind == SQL_E_CAST ? " AS " : e->kind == SQL_E_CONVERT ? ", " : " USING ");
 	if (e->kind == SQL_E_CONVERT_USING)
-		print_collation(p, e->name);
+		print_charset(p, e->name);
 	else
 		print_text(p, e->name);
 	print_word(p, ")");
@@ -453,7 +453,7 @@ static void print_primary(const struct printer *p, const struct sql_expr *e)
 		print_args(p, e, 0, e->n_args);
 		if (e->name.p) {
 			print_word(p, " USING ");
-			print_collation(p, e->name);
+			print_charset(p, e->name);
 		}
 		print_word(p, ")");
 		break;
@@ -517,7 +517,8 @@ static void print_primary(const struct printer *p, const struct sql_expr *e)
 		break;
 	case SQL_E_MATCH: print_match(p, e); break;
 	case SQL_E_VALUES:
-		print_word(p, "VALUES(");
+		print_text(p, e->name);
+		print_word(p, "(");
 		print_args(p, e, 0, 1);
 		print_word(p, ")");
 		break;
@@ -568,7 +569,7 @@ static void print_bare(const struct printer *p, const struct sql_expr *e)
 	case SQL_E_COLLATE:
 		print_expr(p, e->args[0], LEVEL_COLLATE);
 		print_word(p, " COLLATE ");
-		print_collation(p, e->name);
+		print_name(p, e->name);
 		break;
 	default: print_primary(p, e); break;
 	}

@@ -272,11 +272,15 @@ static void print_select(const struct printer *p, const struct sql_select *s, co
 	}
 }
 
-/* An arm needs parentheses when it is more than a body. */
-static bool is_body(const struct sql_query *q)
+/* An arm needs parentheses when it is more than a body; INTERSECT binds tighter than the others and needs none. */
+static bool is_body(const struct sql_query *q, const struct sql_query *outer)
 {
-	return q->kind != SQL_Q_SET && q->kind != SQL_Q_PAREN && !q->order.n && !q->limit && !q->n_locks && !q->with &&
-	       !q->into;
+	if (q->parens)
+		return false;
+	if (q->kind == SQL_Q_SET)
+		return q->arms[1].op == SQL_SET_INTERSECT && outer->arms[1].op != SQL_SET_INTERSECT && !q->order.n &&
+		       !q->limit && !q->n_locks && !q->with && !q->into;
+	return q->kind != SQL_Q_PAREN && !q->order.n && !q->limit && !q->n_locks && !q->with;
 }
 
 static void print_arms(const struct printer *p, const struct sql_query *q)
@@ -285,7 +289,7 @@ static void print_arms(const struct printer *p, const struct sql_query *q)
 
 	for (uint32_t i = 0; i < q->n_arms; i++) {
 		const struct sql_arm *a = &q->arms[i];
-		bool body = is_body(a->query);
+		bool body = is_body(a->query, q);
 
 		print_word(p, ops[a->op]);
 		print_word(p, a->all ? "ALL " : a->distinct ? "DISTINCT " : "");

@@ -159,6 +159,32 @@ static const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
+/* Blanks and comments between the values of a row that may fold; what lies in an executable comment does not. */
+static const char *skip_blank(const char *p, const char *end)
+{
+	for (;;) {
+		p = skip_space(p, end);
+		if (p < end && (*p == '#' || (*p == '-' && end - p > 2 && p[1] == '-' && (uint8_t)p[2] <= ' '))) {
+			p = memchr(p, '\n', (size_t)(end - p));
+			if (!p)
+				return end;
+		} else if (end - p > 3 && p[0] == '/' && p[1] == '*' && p[2] != '!' && p[2] != 'M') {
+			p = memmem(p + 2, (size_t)(end - p) - 2, "*/", 2);
+			if (!p)
+				return end;
+			p += 2;
+		} else {
+			return p;
+		}
+	}
+}
+
+/* What stands behind a value and may be more than the usual comma. */
+static inline bool is_blank_start(const char *p, const char *end)
+{
+	return p < end && *p != ',' && *p != ')';
+}
+
 /* Could a parenthesis follow at @p? A comment between is taken for yes. */
 static bool paren_follows(const char *p, const char *end)
 {
@@ -346,7 +372,7 @@ static const char *fold_row(const struct lex *l, const char *p, uint32_t n_value
 	uint32_t n = 0, n_params = 0;
 	uint8_t flags = 0;
 
-	p = skip_space(p + 1, end);
+	p = skip_blank(p + 1, end);
 	if (n_values == 0)
 		return p < end && *p == ')' ? p + 1 : NULL;
 	for (;;) {
@@ -372,8 +398,8 @@ static const char *fold_row(const struct lex *l, const char *p, uint32_t n_value
 		if (!p)
 			return NULL;
 		n++;
-		if (p < end && lex_is_space(*p))
-			p = skip_space(p, end);
+		if (UNLIKELY(is_blank_start(p, end)))
+			p = skip_blank(p, end);
 		if (p == end)
 			return NULL;
 		if (*p == ')')
@@ -381,8 +407,8 @@ static const char *fold_row(const struct lex *l, const char *p, uint32_t n_value
 		if (*p != ',' || n == n_values)
 			return NULL;
 		p++;
-		if (p < end && lex_is_space(*p))
-			p = skip_space(p, end);
+		if (p < end && !lex_is_ident(*p) && *p != '\'')
+			p = skip_blank(p, end);
 	}
 	if (n != n_values)
 		return NULL;
@@ -398,11 +424,11 @@ static void fold_rows(struct pass *ps)
 	const char *p = l->p, *end = l->end, *first = NULL;
 
 	for (;;) {
-		const char *q = skip_space(p, end);
+		const char *q = skip_blank(p, end);
 
 		if (q == end || *q != ',')
 			break;
-		q = skip_space(q + 1, end);
+		q = skip_blank(q + 1, end);
 		if (q == end || *q != '(')
 			break;
 		p = fold_row(l, q, ps->n_values, &s->n_params);

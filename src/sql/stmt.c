@@ -388,6 +388,13 @@ static void kind_and_rest(struct cur *c, struct sql_stmt *st, enum sql_stmt_kind
 	first_word(c, st, kind);
 }
 
+static bool is_admin_word(struct str w)
+{
+	const struct keyword *k = keyword_find(w.p, w.n, w.p + w.n);
+
+	return k && (k->verb == SCAN_ADMIN || k->verb == SCAN_OTHER);
+}
+
 static void parse_by_head(struct cur *c, struct sql_stmt *st, unsigned k)
 {
 	switch (k) {
@@ -484,9 +491,9 @@ static void parse_by_head(struct cur *c, struct sql_stmt *st, unsigned k)
 	case KW_SIGNAL:
 	case KW_RESIGNAL: kind_and_rest(c, st, SQL_S_SIGNAL); break;
 	default:
-		if (c->ps->s->verb == SCAN_COMPOUND)
+		if (c->ps->s->verb == SCAN_COMPOUND && c->ps->depth == 1)
 			kind_and_rest(c, st, SQL_S_COMPOUND);
-		else if (c->ps->s->verb == SCAN_ADMIN || k == KW_HELP)
+		else if (is_admin_word(tok_text(c->ps, st->tok)))
 			kind_and_rest(c, st, SQL_S_OTHER);
 		else
 			parser_syntax(c->ps, st->tok);

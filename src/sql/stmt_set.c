@@ -56,11 +56,8 @@ static struct str charset_name(struct cur *c)
 
 static void set_names(struct cur *c, struct sql_set_item *it)
 {
-	if (cur_accept(c, KW_DEFAULT))
-		return;
-	if (it->kind == SQL_SETV_NAMES && (cur_kind(c, 0) == T_UVAR || cur_kind(c, 0) == T_PARAM))
-		cur_syntax(c);
-	it->name = charset_name(c);
+	if (!cur_accept(c, KW_DEFAULT))
+		it->name = charset_name(c);
 	if (it->kind == SQL_SETV_NAMES && cur_accept(c, KW_COLLATE))
 		it->collate = cur_kind(c, 0) == KW_DEFAULT ? tok_text(c->ps, c->i++) : charset_name(c);
 }

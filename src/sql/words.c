@@ -385,7 +385,7 @@ static void read_contextual(struct parser *ps, struct word *w, unsigned kind)
 			w->kind = T_ESCAPE;
 		break;
 	case KW_AGAINST:
-		if (ps->prev == ')' && next == '(')
+		if ((ps->prev == ')' || ps->prev == T_IDENT) && next == '(')
 			w->kind = T_AGAINST;
 		break;
 	case KW_OFFSET:
@@ -496,7 +496,7 @@ static void read_contextual(struct parser *ps, struct word *w, unsigned kind)
 	case KW_DATE:
 	case KW_TIME:
 	case KW_TIMESTAMP:
-		if (next == T_STRING)
+		if (next == T_STRING && ps->prev != '{')
 			w->kind = T_TEMPORAL;
 		break;
 	case KW_CAST:
