@@ -36,6 +36,7 @@ struct parser {
 	bool frame;	   /* between ROWS/RANGE and the end of a window's frame */
 	bool locking;	   /* behind FOR UPDATE and kin */
 	unsigned depth;	   /* statements inside statements */
+	uint32_t *closing; /* for every ( the token behind its ); made when first asked for */
 
 	struct sql_stmt *stmt; /* what the grammar makes */
 	struct sql_expr *expr;

@@ -15,18 +15,36 @@ static void take(struct word *w, int kind, uint32_t n)
 	w->last = w->first + n;
 }
 
-/* Behind the ) that closes the ( at @i; the end when there is none. */
-static uint32_t behind_parens(const struct parser *ps, uint32_t i)
+/* Behind the ) that closes the ( at @i; the end of the text when there is none. One pass for the whole statement, so
+ * that no nesting makes looking ahead expensive. */
+static uint32_t behind_parens(struct parser *ps, uint32_t i)
 {
-	uint32_t depth = 0;
+	const struct scan *s = ps->s;
 
-	for (; i < ps->end; i++) {
-		if (kind_at(ps, i) == '(')
-			depth++;
-		else if (kind_at(ps, i) == ')' && --depth == 0)
-			return i + 1;
+	if (!ps->closing) {
+		uint32_t *closing = parser_alloc(ps, s->n_toks * sizeof(*closing)), open = UINT32_MAX;
+
+		/* while a ( is open, its place holds the one around it */
+		for (uint32_t t = 0; t < s->n_toks; t++) {
+			if (s->toks[t].kind == '(') {
+				closing[t] = open;
+				open = t;
+			} else if (s->toks[t].kind == ')' && open != UINT32_MAX) {
+				uint32_t outer = closing[open];
+
+				closing[open] = t + 1;
+				open = outer;
+			}
+		}
+		while (open != UINT32_MAX) {
+			uint32_t outer = closing[open];
+
+			closing[open] = s->n_toks;
+			open = outer;
+		}
+		ps->closing = closing;
 	}
-	return ps->end;
+	return i < s->n_toks && ps->closing[i] ? MIN(ps->closing[i], ps->end) : ps->end;
 }
 
 static bool is_operand_end(unsigned kind)
@@ -62,7 +80,7 @@ static bool is_hint_word(const struct parser *ps, uint32_t i)
 }
 
 /* USE INDEX [FOR ...] (names), and those that follow. */
-static void read_index_hints(const struct parser *ps, struct word *w)
+static void read_index_hints(struct parser *ps, struct word *w)
 {
 	uint32_t i = w->first;
 
@@ -173,9 +191,9 @@ static bool is_unit(unsigned kind)
 }
 
 /* INTERVAL(a, b ...) is a function; INTERVAL (a) DAY is a span of time. */
-static void read_interval(const struct parser *ps, struct word *w)
+static void read_interval(struct parser *ps, struct word *w)
 {
-	uint32_t i = w->first + 1, end, depth = 0;
+	uint32_t i = w->first + 1, end;
 
 	take(w, T_INTERVAL, 1);
 	if (kind_at(ps, i) != '(')
@@ -183,18 +201,11 @@ static void read_interval(const struct parser *ps, struct word *w)
 	end = behind_parens(ps, i);
 	if (is_unit(kind_at(ps, end)))
 		return;
-	for (; i < end; i++) {
-		unsigned k = kind_at(ps, i);
-
-		if (k == '(')
-			depth++;
-		else if (k == ')')
-			depth--;
-		else if (k == ',' && depth == 1) {
+	for (i++; i < end; i = kind_at(ps, i) == '(' ? behind_parens(ps, i) : i + 1)
+		if (kind_at(ps, i) == ',') {
 			w->kind = T_FUNC;
 			return;
 		}
-	}
 }
 
 static void read_bound(const struct parser *ps, struct word *w, enum sql_bound preceding, enum sql_bound following)
