@@ -109,6 +109,7 @@ static void bconn_bytes(struct bconn *c, uint8_t *p, size_t n)
 			if (n == 0)
 				return;
 			response_init(&c->resp, (enum response_kind)cmd.kind, c->caps, cmd.flags);
+			c->resp.seq_shift = cmd.shift;
 			c->resp_begun = true;
 		}
 		used = response_feed(&c->resp, p, n, &ev);
@@ -296,8 +297,13 @@ void bconn_expect(struct bconn *c, enum response_kind kind, unsigned flags, uint
 	unsigned at = (c->first_cmd + c->n_cmds) % BCONN_PIPELINE;
 
 	assert(c->n_cmds < BCONN_PIPELINE);
-	c->cmds[at] = (struct bconn_cmd){ (uint8_t)kind, (uint8_t)flags, tag };
+	c->cmds[at] = (struct bconn_cmd){ (uint8_t)kind, (uint8_t)flags, tag, 0 };
 	c->n_cmds++;
+}
+
+void bconn_shift(struct bconn *c, uint8_t shift)
+{
+	c->cmds[(c->first_cmd + c->n_cmds - 1) % BCONN_PIPELINE].shift = shift;
 }
 
 void bconn_send(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag, const void *p, size_t n)

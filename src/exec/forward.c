@@ -108,7 +108,8 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 				track_add_schema(out, e.value);
 			}
 			break;
-		default: break;
+		case SESSION_TRACK_GTIDS: track_add(out, e.type, e.value); break;
+		default: break; /* of transactions Keyway itself tells */
 		}
 	}
 }

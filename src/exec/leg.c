@@ -205,8 +205,18 @@ void leg_send(struct leg *l)
 	} else {
 		bconn_send(c, r->kind, r->response_flags, TAG_MAIN, buf_head(&l->pkt), buf_used(&l->pkt));
 	}
+	leg_sent(l);
+}
+
+/* The command is out: its answer goes on where the client's last packet ended. */
+void leg_sent(struct leg *l)
+{
+	struct run *r = l->run;
+
 	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
-		stream_read_pause(&c->st);
+		stream_read_pause(&l->c->st);
+	else if (r->answer == ANSWER_PASS || r->answer == ANSWER_ROWS)
+		bconn_shift(l->c, (uint8_t)(r->s->seq - 1));
 }
 
 /* --- what the server says --- */

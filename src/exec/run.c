@@ -608,6 +608,8 @@ static void run_launch(struct session *s, struct run *r)
 	if (s->run != r || r->state != RUN_ACQUIRE)
 		return;
 	scan = r->cstmt ? &r->cstmt->text->scan : &r->w->scan;
+	r->verb = scan->verb;
+	r->keeps = (scan->flags & (SCAN_F_TEMPORARY | SCAN_F_USER_LOCK)) != 0;
 	r->response_flags = run_response_flags(r);
 	if (UNLIKELY(r->plan->flags & PLAN_FOUND_ROWS))
 		r->collects |= COLLECT_FOUND_ROWS;
@@ -1005,8 +1007,16 @@ static void run_main_done(struct run *r)
 	if (UNLIKELY(r->plan && r->plan->kind != PLAN_SESSION && !bad && (r->plan->flags & PLAN_PINS))) {
 		struct session *s = r->s;
 
-		s->pins |= r->w->scan.verb == SCAN_LOCK ? PIN_LOCK_TABLES : PIN_STATE;
-		s->pin_why = r->plan->pin_why;
+		/* user variables are read back instead, and go with the session to any connection */
+		if (!(r->collects & COLLECT_VARS) || r->keeps) {
+			s->pins |= r->verb == SCAN_LOCK ? PIN_LOCK_TABLES : PIN_STATE;
+			s->pin_why = r->plan->pin_why;
+		}
+	}
+	if (UNLIKELY(r->verb == SCAN_UNLOCK && !bad && r->n_legs)) {
+		r->s->pins &= ~(uint32_t)PIN_LOCK_TABLES;
+		for (uint32_t i = 0; i < r->n_legs; i++)
+			r->legs[i].spoiled = true;
 	}
 	if (UNLIKELY(bad && run_must_probe(r) && r->answer != ANSWER_HELD)) {
 		run_probe(r);
@@ -1116,7 +1126,6 @@ static void run_step_once(struct run *r)
 		for (uint32_t i = 0; i < r->n_legs; i++) {
 			if (r->legs[i].state != LEG_READY)
 				continue;
-			r->legs[i].c->resp.seq_shift = 0;
 			leg_send(&r->legs[i]);
 		}
 		return;

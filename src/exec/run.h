@@ -87,6 +87,8 @@ struct run {
 	struct worker *w;
 	uint8_t state;	/* enum run_state */
 	uint8_t answer; /* enum run_answer */
+	uint8_t verb;	/* enum scan_verb */
+	bool keeps;	/* temporary tables, user locks: they stay on their connection */
 	uint8_t com;	/* enum com of the client's command */
 	bool more;	/* another statement of the same text follows */
 	bool replied;	/* the client has its final packet */
@@ -190,6 +192,7 @@ struct plan_session run_plan_session(struct run *r);
 extern const struct bconn_ops leg_ops;
 void leg_start(struct leg *l);
 void leg_send(struct leg *l);
+void leg_sent(struct leg *l);
 void leg_fail(struct leg *l, const struct err *e);
 /* After its statement: the connection goes back, or stays with the session. */
 void leg_release(struct leg *l);

@@ -433,8 +433,7 @@ void stmt_send_execute(struct leg *l, struct bstmt *bs)
 		bconn_send(l->c, RESPONSE_TO_EXECUTE, r->response_flags, TAG_MAIN, buf_head(&b), buf_used(&b));
 		buf_free(&b);
 	}
-	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
-		stream_read_pause(&l->c->st);
+	leg_sent(l);
 }
 
 void stmt_executed(struct run *r)

@@ -44,6 +44,7 @@ struct bconn_cmd {
 	uint8_t kind;  /* enum response_kind */
 	uint8_t flags; /* RESPONSE_WANT_… */
 	uint8_t tag;   /* the holder's word for it */
+	uint8_t shift; /* added to the sequence_ids of its answer */
 };
 
 /* A statement prepared on this connection. */
@@ -106,6 +107,10 @@ void bconn_send_raw(struct bconn *c, const void *p, size_t n);
 
 /* Registers a command whose bytes the caller sends himself with bconn_send_raw(). */
 void bconn_expect(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag);
+
+/* The sequence_ids of the answer to the command sent last move on by @shift, for a client that has seen packets before.
+ */
+void bconn_shift(struct bconn *c, uint8_t shift);
 
 #define BCONN_STMTS_MAX 256
 /* The statement prepared for @key, or NULL. */
