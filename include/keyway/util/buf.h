@@ -20,12 +20,12 @@ static inline size_t buf_used(const struct buf *b)
 
 static inline uint8_t *buf_head(const struct buf *b)
 {
-	return b->p + b->off;
+	return b->p ? b->p + b->off : NULL; /* an offset to NULL, even 0, is undefined */
 }
 
 static inline uint8_t *buf_tail(const struct buf *b)
 {
-	return b->p + b->len;
+	return b->p ? b->p + b->len : NULL;
 }
 
 /* Makes room for @n more bytes behind the tail; returns the tail. May move the block. */
