@@ -160,7 +160,7 @@ def test_without_allocators_inserts_fail_clearly(make_site):
         assert error is not None and error.errno == 1467 and error.sqlstate == "HY000", error
         assert "main" in error.message
         assert len(set(ids(site))) == done + 1
-        assert c.query("INSERT INTO auto (id, v) VALUES (5, 'given')").ok.affected == 1
+        assert c.query("INSERT INTO auto (id, v) VALUES (-5, 'given')").ok.affected == 1
         for server, _ in site.cluster.ticket_servers:
             server.restart()
         end = time.monotonic() + 20
