@@ -1,6 +1,7 @@
 /* bconn.c - one connection to a server: commands, answers, prepared statements. For the pool and for whoever leased
  * it; worker thread. */
 #include "bconn_internal.h"
+#include "keyway/wire/packet.h"
 #include "keyway/util/log.h"
 #include <assert.h>
 #include <stdarg.h>
@@ -109,6 +110,7 @@ static void bconn_bytes(struct bconn *c, uint8_t *p, size_t n)
 			if (n == 0)
 				return;
 			response_init(&c->resp, (enum response_kind)cmd.kind, c->caps, cmd.flags);
+			c->resp.seq = cmd.first_seq;
 			c->resp.seq_shift = cmd.shift;
 			c->resp_begun = true;
 		}
@@ -297,18 +299,25 @@ void bconn_expect(struct bconn *c, enum response_kind kind, unsigned flags, uint
 	unsigned at = (c->first_cmd + c->n_cmds) % BCONN_PIPELINE;
 
 	assert(c->n_cmds < BCONN_PIPELINE);
-	c->cmds[at] = (struct bconn_cmd){ (uint8_t)kind, (uint8_t)flags, tag, 0 };
+	c->cmds[at] = (struct bconn_cmd){ .kind = (uint8_t)kind, .flags = (uint8_t)flags, .tag = tag, .first_seq = 1 };
 	c->n_cmds++;
 }
 
-void bconn_shift(struct bconn *c, uint8_t shift)
+static struct bconn_cmd *last_cmd(struct bconn *c)
 {
-	c->cmds[(c->first_cmd + c->n_cmds - 1) % BCONN_PIPELINE].shift = shift;
+	return &c->cmds[(c->first_cmd + c->n_cmds - 1) % BCONN_PIPELINE];
+}
+
+void bconn_answer_seq(struct bconn *c, uint8_t seq)
+{
+	last_cmd(c)->shift = (uint8_t)(seq - last_cmd(c)->first_seq);
 }
 
 void bconn_send(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag, const void *p, size_t n)
 {
 	bconn_expect(c, kind, flags, tag);
+	/* a command of several frames: its answer's sequence_ids go on from theirs */
+	last_cmd(c)->first_seq = (uint8_t)(1 + (n - PACKET_HEADER) / (PACKET_HEADER + (size_t)PACKET_FRAME_MAX));
 	stream_write(&c->st, p, n);
 }
 
@@ -326,6 +335,7 @@ void bconn_send_payload(
 	struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag, const void *payload, size_t n)
 {
 	bconn_expect(c, kind, flags, tag);
+	last_cmd(c)->first_seq = (uint8_t)(1 + n / PACKET_FRAME_MAX);
 	bconn_send_silent(c, payload, n);
 }
 

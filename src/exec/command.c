@@ -131,22 +131,6 @@ static void command_process_kill(struct run *r, const struct packet *pk)
 	local_kill(r, get_u32(pk->payload + 1), false);
 }
 
-static void command_fetch(struct run *r, const struct packet *pk)
-{
-	uint32_t id, rows;
-	struct err err;
-
-	if (stmt_fetch_parse(pk->payload, pk->n, &id, &rows) < 0)
-		err_set(&err, ERR_MALFORMED, ER_MALFORMED_PACKET, "Malformed communication packet");
-	else if (!stmt_find(r->s, id))
-		err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
-			"Unknown prepared statement handler (%u) given to mysqld_stmt_fetch", id);
-	else
-		err_set(&err, ERR_NAME, ER_STMT_HAS_NO_OPEN_CURSOR,
-			"The statement (%u) has no open cursor: its rows came with its execution", id);
-	run_fail(r, &err);
-}
-
 static void command_debug(struct run *r, const struct packet *pk)
 {
 	struct err err;
@@ -170,7 +154,7 @@ static const struct {
 	[COM_SET_OPTION] = { command_set_option, 1 },
 	[COM_STMT_PREPARE] = { command_prepare, 1 },
 	[COM_STMT_EXECUTE] = { command_execute, 1 },
-	[COM_STMT_FETCH] = { command_fetch, 1 },
+	[COM_STMT_FETCH] = { stmt_fetch, 1 },
 	[COM_RESET_CONNECTION] = { command_reset, 1 },
 	[COM_REFRESH] = { command_debug, 1 },
 	[COM_SHUTDOWN] = { command_debug, 1 },

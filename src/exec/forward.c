@@ -193,6 +193,8 @@ static void pass_final(struct leg *l, uint8_t *p, size_t n, const struct respons
 	struct ok_packet out = *ok;
 
 	l->ok = *ok;
+	if (UNLIKELY(r->cstmt && (ok->status & (SERVER_STATUS_CURSOR_EXISTS | SERVER_STATUS_LAST_ROW_SENT))))
+		stmt_cursor_note(l, ok->status);
 	if (ev->done) {
 		note_result(r, &l->c->resp, ok, eof);
 		note_txn(r, ok->status);

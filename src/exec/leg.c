@@ -31,6 +31,7 @@ static void leg_discard(struct leg *l)
 
 	if (!l->c)
 		return;
+	stmt_cursor_gone(s, l->c);
 	if (l->was_part || l->begins) {
 		p = part_find(s, l->pool, l->ks, l->shard);
 		if (p)
@@ -216,7 +217,7 @@ void leg_sent(struct leg *l)
 	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
 		stream_read_pause(&l->c->st);
 	else if (r->answer == ANSWER_PASS || r->answer == ANSWER_ROWS)
-		bconn_shift(l->c, (uint8_t)(r->s->seq - 1));
+		bconn_answer_seq(l->c, r->s->seq);
 }
 
 /* --- what the server says --- */
@@ -364,6 +365,7 @@ static void leg_lost(struct bconn *c, const struct err *why)
 		err_set(&e, ERR_BACKEND, ER_NET_READ_ERROR,
 			"%.300s; whether the statement took effect is unknown: look before you repeat it", why->msg);
 	}
+	stmt_cursor_gone(s, c);
 	l->c = NULL;
 	l->step_done = true;
 	if (l->state == LEG_DONE && l->err.kind == 0)

@@ -103,13 +103,21 @@ static void show_diag(struct run *r, const struct sql_show *show, bool errors_on
 	struct session *s = r->s;
 	struct column_def cols[3] = { column_text(STR("Level"), 7), column_int(STR("Code")),
 		column_text(STR("Message"), 512) };
+	struct str cs = settings_get(s->settings, STR("character_set_results"));
+	unsigned charset = cs.n > 2 ? wire_charset_default_id(str_make(cs.p + 1, cs.n - 2)) : 0;
 	uint64_t offset = show->limit ? literal_u64(show->limit->offset, 0) : 0;
 	uint64_t count = show->limit ? literal_u64(show->limit->count, UINT64_MAX) : UINT64_MAX;
 	struct str *f = arena_array(&r->arena, struct str, 3 * (s->n_diag + 1));
 	uint32_t n = 0;
 
+	/* as servers describe them */
+	cols[0].flags = cols[2].flags = NOT_NULL_FLAG;
+	cols[0].decimals = cols[2].decimals = 39;
+	if (charset)
+		cols[0].charset = cols[2].charset = (uint16_t)charset;
 	cols[1].type = MYSQL_TYPE_LONG;
-	cols[1].flags |= UNSIGNED_FLAG;
+	cols[1].length = 4;
+	cols[1].flags = NOT_NULL_FLAG | UNSIGNED_FLAG | BINARY_FLAG;
 	for (uint32_t i = 0; i < s->n_diag && n < count; i++) {
 		struct diag_row *d = &s->diag[i];
 

@@ -86,6 +86,7 @@ static void part_lost(struct bconn *c, const struct err *why)
 		part_remove(s, &s->parts[i]);
 		break;
 	}
+	stmt_cursor_gone(s, c);
 	if (s->pins && s->txn != TXN_FAILED) {
 		/* temporary tables, locks: the client must not go on as if it still had them */
 		s->closing = true;

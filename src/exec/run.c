@@ -26,7 +26,7 @@ static const uint16_t run_moves[] = {
 		     1u << RUN_BEGIN | 1u << RUN_DONE,
 	[RUN_PROBE] = 1u << RUN_SETTLE | 1u << RUN_DONE,
 	[RUN_SETTLE] = 1u << RUN_COLLECT | 1u << RUN_DONE,
-	[RUN_COLLECT] = 1u << RUN_DONE | 1u << RUN_REFRESH | 1u << RUN_COLLECT,
+	[RUN_COLLECT] = 1u << RUN_DONE | 1u << RUN_REFRESH | 1u << RUN_COLLECT | 1u << RUN_SETTLE,
 	[RUN_DONE] = 0,
 };
 
@@ -193,6 +193,7 @@ struct plan_values run_values(struct run *r)
 	return (struct plan_values){ .text = r->text,
 		.scan = r->cstmt ? &r->cstmt->text->scan : &r->w->scan,
 		.mode = &r->mode,
+		.charset = r->s->charset,
 		.params = r->params,
 		.n_params = r->cstmt ? r->cstmt->n_params : 0 };
 }
@@ -298,7 +299,7 @@ static bool run_may_refresh(struct run *r)
 
 	if (r->refreshed || !r->s->ks || !r->s->ks->sharded || r->plan->err.errno_ != ER_NO_SUCH_TABLE)
 		return false;
-	if (now - r->w->last_refresh_us < 1000000)
+	if (now - r->w->last_refresh_us < 20000)
 		return false;
 	r->w->last_refresh_us = now;
 	return true;
@@ -655,6 +656,15 @@ static void run_planned(struct run *r)
 	struct plan *p = r->plan;
 
 	r->w->stats.routed[p->kind]++;
+	if (UNLIKELY((p->flags & PLAN_LOCAL_INFILE) && !(s->caps & CLIENT_LOCAL_FILES))) {
+		struct err err;
+
+		err_set(&err, ERR_DENIED,
+			r->mode.family == SCAN_MYSQL ? ER_CLIENT_LOCAL_FILES_DISABLED : (enum mysql_errno)4166,
+			"The used command is not allowed: the client did not enable LOCAL INFILE when it connected");
+		run_fail(r, &err);
+		return;
+	}
 	if (UNLIKELY(s->txn == TXN_FAILED && p->kind != PLAN_SESSION)) {
 		run_failed_txn(r);
 		return;
@@ -833,6 +843,7 @@ static void run_probe(struct run *r)
 			bconn_send_payload(l->c, RESPONSE_TO_OK, 0, TAG_STEP, ping, 1);
 		}
 	}
+	r->step_again = true; /* there may be nothing to wait for */
 }
 
 /* After PROBE: a server that rolled the whole transaction back takes the others with it. */
@@ -880,6 +891,7 @@ static bool run_must_settle(const struct run *r)
 
 static void run_settle(struct run *r)
 {
+	r->settled = true;
 	r->undo = run_bad_leg(r) != NULL;
 	if (r->undo && !r->err.kind)
 		r->err = run_bad_leg(r)->err;
@@ -894,13 +906,14 @@ static void run_settle(struct run *r)
 		if (l->implicit) {
 			l->step_done = false;
 			bconn_query(l->c, 0, TAG_STEP, r->undo ? STR("ROLLBACK") : STR("COMMIT"));
-		} else if (l->savepoint && r->s->txn != TXN_NONE) {
+		} else if (l->savepoint && (l->c->status & SERVER_STATUS_IN_TRANS)) {
 			l->step_done = false;
 			bconn_query(l->c, 0, TAG_STEP,
 				r->undo ? STR("ROLLBACK TO SAVEPOINT keyway_statement")
 					: STR("RELEASE SAVEPOINT keyway_statement"));
 		}
 	}
+	r->step_again = true; /* there may be nothing to wait for */
 }
 
 static void run_settled(struct run *r)
@@ -945,6 +958,20 @@ static void run_settled(struct run *r)
 static void collect_warnings(struct run *r, struct collect *c);
 static void collect_found_rows(struct run *r, struct collect *c);
 
+/* The next leg whose warnings are still with its server. */
+static struct leg *run_warned_leg(struct run *r)
+{
+	for (uint32_t i = 0; i < r->n_legs; i++) {
+		struct leg *l = &r->legs[i];
+
+		if (l->c && l->ok.warnings && !l->warnings_taken && l->c->n_cmds == 0) {
+			l->warnings_taken = true;
+			return l;
+		}
+	}
+	return NULL;
+}
+
 /* The next thing to fetch; false when there is nothing (more). */
 static bool run_collect_next(struct run *r)
 {
@@ -959,9 +986,13 @@ static bool run_collect_next(struct run *r)
 		return false;
 	}
 	if (r->collects & COLLECT_WARNINGS) {
+		struct leg *warned = run_warned_leg(r);
+
+		if (warned) {
+			collect_start(warned, STR("SHOW WARNINGS"), collect_new(&r->arena, collect_warnings, 1024));
+			return true;
+		}
 		r->collects &= (uint8_t)~COLLECT_WARNINGS;
-		collect_start(l, STR("SHOW WARNINGS"), collect_new(&r->arena, collect_warnings, 1024));
-		return true;
 	}
 	if (r->collects & COLLECT_FOUND_ROWS) {
 		r->collects &= (uint8_t)~COLLECT_FOUND_ROWS;
@@ -978,11 +1009,15 @@ static bool run_collect_next(struct run *r)
 static void collect_warnings(struct run *r, struct collect *c)
 {
 	struct session *s = r->s;
-	uint16_t n = s->warnings;
 	uint64_t code;
 
-	diag_clear(s);
-	s->warnings = n;
+	if (!r->diag_begun) {
+		uint16_t n = s->warnings;
+
+		diag_clear(s);
+		s->warnings = n;
+		r->diag_begun = true;
+	}
 	for (uint32_t i = 0; i < c->n_rows && c->n_cols >= 3; i++) {
 		if (c->rows[i][0].p && c->rows[i][2].p && str_to_u64(c->rows[i][1], &code) == 0)
 			diag_add(s, c->rows[i][0], (uint32_t)code, c->rows[i][2]);
@@ -1022,7 +1057,15 @@ static void run_main_done(struct run *r)
 		run_probe(r);
 		return;
 	}
-	if (UNLIKELY(run_must_settle(r))) {
+	for (uint32_t i = 0; r->answer != ANSWER_PASS && !bad && i < r->n_legs; i++)
+		r->collects |= r->legs[i].ok.warnings ? COLLECT_WARNINGS : 0;
+	if (UNLIKELY(run_must_settle(r) && !r->settled)) {
+		/* what a shard warned of is asked before another statement replaces it */
+		if ((r->collects & COLLECT_WARNINGS) && !bad) {
+			run_goto(r, RUN_COLLECT);
+			if (run_collect_next(r))
+				return;
+		}
 		run_settle(r);
 		return;
 	}
@@ -1167,7 +1210,11 @@ static void run_step_once(struct run *r)
 	case RUN_COLLECT:
 		if (r->collect)
 			return;
-		if (!run_collect_next(r))
+		if (run_collect_next(r))
+			return;
+		if (run_must_settle(r) && !r->settled)
+			run_settle(r);
+		else
 			run_tell(r);
 		return;
 	case RUN_BEGIN:

@@ -68,6 +68,7 @@ struct leg {
 	bool implicit;	/* BEGIN of ours, around a write over several shards */
 	bool savepoint; /* SAVEPOINT of ours */
 	bool lost;
+	bool warnings_taken;
 	bool spoiled; /* its session may have changed in a way that is not known: reset it */
 	bool step_done;
 	bool in_rows; /* ANSWER_ROWS: its column definitions are behind it */
@@ -100,8 +101,10 @@ struct run {
 	bool commits;	/* it is a COMMIT: a lost answer means an unknown outcome */
 	bool wire_long; /* the packet came in several frames, which are joined: it cannot be sent as it is */
 	bool has_long_data;
-	bool waits_kill;  /* another worker looks for the session to kill */
-	uint8_t nested;	  /* EXECUTE inside EXECUTE */
+	bool waits_kill; /* another worker looks for the session to kill */
+	uint8_t nested;	 /* EXECUTE inside EXECUTE */
+	bool settled;
+	bool diag_begun;  /* the diagnostics of the statement before are gone */
 	bool multi_done;  /* the statement was cut out of its text already */
 	bool refreshed;	  /* a refresh has been tried for this statement */
 	bool rows_begun;  /* ANSWER_ROWS: the columns are out */
@@ -305,10 +308,21 @@ struct cstmt {
 	uint16_t n_params, n_columns;
 	struct param_type *types; /* of the last execution; NULL: none yet */
 	struct buf *long_data;	  /* n_params of them; NULL: none */
-	bool local;		  /* answered without a server */
+	bool bad_long_data;	  /* sent for a parameter that it does not have: said at each execution */
+	/* an open cursor: where it is */
+	struct bconn *cursor;
+	struct pool *cursor_pool;
+	const char *cursor_ks;
+	uint32_t cursor_shard;
+	bool local; /* answered without a server */
 };
 struct cstmt *stmt_find(struct session *s, uint32_t id);
 void stmt_long_data(struct session *s, const struct packet *pk);
+/* COM_STMT_FETCH from an open cursor. */
+void stmt_fetch(struct run *r, const struct packet *pk);
+void stmt_cursor_note(struct leg *l, uint16_t status);
+/* The connection that a cursor was open on is gone, or its rows have all been fetched. */
+void stmt_cursor_gone(struct session *s, struct bconn *c);
 enum session_answer stmt_reset(struct session *s, const struct packet *pk);
 /* PREPARE name FROM, EXECUTE name, DEALLOCATE. */
 void named_prepare(struct run *r, const struct sql_stmt *st);

@@ -57,6 +57,7 @@ static void session_clear(struct session *s)
 	settings_unref(w->settings, s->settings);
 	s->settings = NULL;
 	s->pins = 0;
+	s->n_cursors = 0;
 	s->pin_why = NULL;
 	s->last_insert_id = s->found_rows = 0;
 	s->row_count = 0;
@@ -131,13 +132,11 @@ const struct keyspace_route *session_home(const struct session *s)
 	return &w->keyspaces[0];
 }
 
-static enum scan_charset charset_class(const struct session *s)
+static struct str client_charset(const struct session *s)
 {
 	struct str v = settings_get(s->settings, STR("character_set_client"));
 
-	if (v.n >= 2 && v.p[0] == '\'')
-		v = str_make(v.p + 1, v.n - 2);
-	return scan_charset_of(v);
+	return v.n >= 2 && v.p[0] == '\'' ? str_make(v.p + 1, v.n - 2) : v;
 }
 
 void session_mode_update(struct session *s)
@@ -152,7 +151,8 @@ void session_mode_update(struct session *s)
 	s->mode = (struct scan_mode){ .seed = s->w->process->scan_seed,
 		.server_version = f ? f->version_n : 101100,
 		.family = f && f->family == SERVER_MYSQL ? SCAN_MYSQL : SCAN_MARIADB,
-		.charset = (uint8_t)charset_class(s) };
+		.charset = (uint8_t)scan_charset_of(client_charset(s)) };
+	s->charset = (uint8_t)charset_by_name(client_charset(s));
 	if (bits & SQL_MODE_ANSI_QUOTES)
 		s->mode.flags |= SCAN_ANSI_QUOTES;
 	if (bits & SQL_MODE_NO_BACKSLASH_ESCAPES)

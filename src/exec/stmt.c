@@ -79,12 +79,44 @@ static struct cstmt *cstmt_add(struct session *s, struct cstmt *c)
 	return c;
 }
 
+static void cursor_forget(struct session *s, struct cstmt *c)
+{
+	c->cursor = NULL;
+	if (--s->n_cursors == 0) {
+		s->pins &= ~(uint32_t)PIN_CURSOR;
+		if (s->txn == TXN_NONE)
+			parts_release_idle(s);
+	}
+}
+
+void stmt_cursor_gone(struct session *s, struct bconn *conn)
+{
+	struct cstmt *c, *tmp;
+
+	if (!s->n_cursors)
+		return;
+	HASH_ITER (hh, s->stmts, c, tmp) {
+		if (c->cursor == conn)
+			cursor_forget(s, c);
+	}
+}
+
+/* Closes an open cursor on its server: by closing the statement there, which has no answer. */
+static void cursor_close(struct session *s, struct cstmt *c)
+{
+	if (!c->cursor)
+		return;
+	bconn_stmt_drop(c->cursor, c->text);
+	cursor_forget(s, c);
+}
+
 void stmt_close(struct session *s, uint32_t id)
 {
 	struct cstmt *c = stmt_find(s, id);
 
 	if (!c)
 		return;
+	cursor_close(s, c);
 	HASH_DEL(s->stmts, c);
 	s->n_stmts--;
 	cstmt_free(s, c);
@@ -357,6 +389,12 @@ void stmt_execute(struct run *r, const struct packet *pk)
 		run_fail(r, &err);
 		return;
 	}
+	if (c->bad_long_data) {
+		err_set(&err, ERR_NAME, ER_WRONG_ARGUMENTS, "Incorrect arguments to mysqld_stmt_send_long_data");
+		run_fail(r, &err);
+		return;
+	}
+	cursor_close(s, c);
 	if (c->long_data) {
 		long_data = arena_array(&r->arena, struct str, c->n_params);
 		for (unsigned i = 0; i < c->n_params; i++) {
@@ -417,18 +455,21 @@ void stmt_send_execute(struct leg *l, struct bstmt *bs)
 	bool as_is = r->wire && !r->wire_long && !r->has_long_data &&
 		     (r->exec.n == 0 || r->exec.bound || bs->types_hash == r->types_hash);
 
+	/* over several shards there is no one cursor: the rows come at once, which clients have to expect anyhow */
+	uint8_t cursor = r->n_legs == 1 && r->exec.flags == CURSOR_TYPE_READ_ONLY ? CURSOR_TYPE_READ_ONLY
+										  : CURSOR_TYPE_NO_CURSOR;
+
 	bs->types_hash = r->types_hash;
 	if (LIKELY(as_is)) {
-		/* the statement's number there; and no cursor: rows come at once, which a client has to expect too */
 		put_u32(r->wire + PACKET_HEADER + 1, bs->id);
-		r->wire[PACKET_HEADER + 5] = CURSOR_TYPE_NO_CURSOR;
+		r->wire[PACKET_HEADER + 5] = cursor;
 		bconn_send(l->c, RESPONSE_TO_EXECUTE, r->response_flags, TAG_MAIN, r->wire, r->wire_n);
 	} else {
 		struct buf b = { 0 };
 		uint8_t seq = 0;
 		size_t mark = packet_begin(&b);
 
-		exec_build(&b, &r->exec, bs->id, CURSOR_TYPE_NO_CURSOR);
+		exec_build(&b, &r->exec, bs->id, cursor);
 		packet_end(&b, mark, &seq);
 		bconn_send(l->c, RESPONSE_TO_EXECUTE, r->response_flags, TAG_MAIN, buf_head(&b), buf_used(&b));
 		buf_free(&b);
@@ -449,6 +490,73 @@ void stmt_executed(struct run *r)
 	c->long_data = NULL;
 }
 
+/* --- cursors --- */
+
+/* The answer to an execution or a fetch has come from leg @l. */
+void stmt_cursor_note(struct leg *l, uint16_t status)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct cstmt *c = r->cstmt;
+
+	if (r->com == COM_STMT_EXECUTE && (status & SERVER_STATUS_CURSOR_EXISTS) && !c->cursor) {
+		c->cursor = l->c;
+		c->cursor_pool = l->pool;
+		c->cursor_ks = l->ks;
+		c->cursor_shard = l->shard;
+		s->n_cursors++;
+		s->pins |= PIN_CURSOR;
+		if (!s->pin_why)
+			s->pin_why = "an open cursor";
+	} else if (c->cursor && (status & SERVER_STATUS_LAST_ROW_SENT)) {
+		c->cursor = NULL;
+		if (--s->n_cursors == 0)
+			s->pins &= ~(uint32_t)PIN_CURSOR;
+	}
+}
+
+void stmt_fetch(struct run *r, const struct packet *pk)
+{
+	struct session *s = r->s;
+	struct cstmt *c;
+	struct bstmt *bs;
+	struct leg *l;
+	uint32_t id, rows;
+	uint8_t seq = 0, p[9] = { COM_STMT_FETCH };
+	struct err err;
+
+	if (stmt_fetch_parse(pk->payload, pk->n, &id, &rows) < 0) {
+		err_set(&err, ERR_MALFORMED, ER_MALFORMED_PACKET, "Malformed communication packet");
+		run_fail(r, &err);
+		return;
+	}
+	c = stmt_find(s, id);
+	bs = c && c->cursor ? bconn_stmt_find(c->cursor, c->text) : NULL;
+	if (!bs) {
+		if (c)
+			err_set(&err, ERR_NAME, ER_STMT_HAS_NO_OPEN_CURSOR, "The statement (%u) has no open cursor.",
+				id);
+		else
+			err_set(&err, ERR_NAME, ER_UNKNOWN_STMT_HANDLER,
+				"Unknown prepared statement handler (%u) given to mysqld_stmt_fetch", id);
+		run_fail(r, &err);
+		return;
+	}
+	put_u32(p + 1, bs->id);
+	put_u32(p + 5, rows);
+	r->cstmt = c;
+	r->kind = RESPONSE_TO_FETCH;
+	r->answer = ANSWER_PASS;
+	run_legs(r, 1);
+	l = run_add_leg(r);
+	l->pool = c->cursor_pool;
+	l->ks = c->cursor_ks;
+	l->shard = c->cursor_shard;
+	packet_add(&l->pkt, &seq, p, sizeof(p));
+	run_goto(r, RUN_ACQUIRE);
+	run_start(r);
+}
+
 void stmt_long_data(struct session *s, const struct packet *pk)
 {
 	struct long_data d;
@@ -458,8 +566,12 @@ void stmt_long_data(struct session *s, const struct packet *pk)
 	if (long_data_parse(pk->payload, pk->n, &d) < 0)
 		return;
 	c = stmt_find(s, d.stmt_id);
-	if (!c || d.param >= c->n_params)
-		return; /* no answer is allowed; the execution tells */
+	if (!c)
+		return; /* no answer is allowed */
+	if (d.param >= c->n_params) {
+		c->bad_long_data = true; /* the execution tells */
+		return;
+	}
 	if (!c->long_data)
 		c->long_data = xcalloc(c->n_params, sizeof(*c->long_data));
 	for (unsigned i = 0; i < c->n_params; i++)
@@ -488,6 +600,8 @@ enum session_answer stmt_reset(struct session *s, const struct packet *pk)
 		buf_free(&c->long_data[i]);
 	free(c->long_data);
 	c->long_data = NULL;
+	c->bad_long_data = false;
+	cursor_close(s, c);
 	session_send_ok(s);
 	return SESSION_ANSWERED;
 }

@@ -41,10 +41,11 @@ struct bconn_ops {
 #define BCONN_PIPELINE 16
 
 struct bconn_cmd {
-	uint8_t kind;  /* enum response_kind */
-	uint8_t flags; /* RESPONSE_WANT_… */
-	uint8_t tag;   /* the holder's word for it */
-	uint8_t shift; /* added to the sequence_ids of its answer */
+	uint8_t kind;	   /* enum response_kind */
+	uint8_t flags;	   /* RESPONSE_WANT_… */
+	uint8_t tag;	   /* the holder's word for it */
+	uint8_t first_seq; /* the sequence_id that its answer begins with */
+	uint8_t shift;	   /* added to the sequence_ids of its answer */
 };
 
 /* A statement prepared on this connection. */
@@ -108,9 +109,8 @@ void bconn_send_raw(struct bconn *c, const void *p, size_t n);
 /* Registers a command whose bytes the caller sends himself with bconn_send_raw(). */
 void bconn_expect(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag);
 
-/* The sequence_ids of the answer to the command sent last move on by @shift, for a client that has seen packets before.
- */
-void bconn_shift(struct bconn *c, uint8_t shift);
+/* The answer to the command sent last is to begin with sequence_id @seq, since it goes on to a client. */
+void bconn_answer_seq(struct bconn *c, uint8_t seq);
 
 #define BCONN_STMTS_MAX 256
 /* The statement prepared for @key, or NULL. */

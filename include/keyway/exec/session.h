@@ -30,7 +30,7 @@ enum session_pin {
 	PIN_LOCK_TABLES = 1u << 2, /* LOCK TABLES, FLUSH TABLES WITH READ LOCK */
 	PIN_STATE = 1u << 3,	   /* something that we do not follow */
 	PIN_XA = 1u << 4,
-	PIN_HANDLER = 1u << 5,
+	PIN_CURSOR = 1u << 5, /* open cursors of prepared statements */
 };
 
 /* A backend connection that the session keeps: a participant of its transaction, or pinned. */
@@ -86,6 +86,7 @@ struct session {
 
 	const struct settings *login_settings, *settings;
 	struct scan_mode mode;
+	uint8_t charset; /* enum charset of cluster/: what texts come in */
 
 	uint64_t last_insert_id;
 	uint64_t found_rows;
@@ -102,7 +103,7 @@ struct session {
 	char *next_txn; /* SET TRANSACTION …: for the next one only */
 
 	struct cstmt *stmts;
-	uint32_t n_stmts, next_stmt;
+	uint32_t n_stmts, next_stmt, n_cursors;
 	struct named_stmt *named; /* PREPARE name FROM … */
 
 	struct run *run;       /* the statement under way */
