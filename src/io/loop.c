@@ -149,11 +149,13 @@ void loop_run(struct loop *l)
 			l->tick_set = true;
 		}
 		l->now_us = clock_mono_us();
-		event_base_loop(l->base, list_empty(&l->tasks) ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+		/* one round, also where events never cease: without EVLOOP_ONCE it would stay as long as there are any */
+		event_base_loop(l->base, list_empty(&l->tasks) ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		l->now_us = clock_mono_us();
 		wheel_advance(&l->wheel, l->now_us);
 		loop_run_tasks(l);
 	}
+	atomic_store(&l->stopping, false);
 }
 
 void loop_run_pending(struct loop *l)

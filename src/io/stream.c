@@ -32,15 +32,6 @@ void stream_init(struct stream *s, struct loop *l, const struct stream_ops *ops)
 	loop_task_init(&s->task, stream_task);
 }
 
-static void stream_fail(struct stream *s)
-{
-	if (s->state == STREAM_BROKEN || s->state == STREAM_CLOSED)
-		return;
-	s->state = STREAM_BROKEN;
-	buf_free(&s->out);
-	loop_post(s->loop, &s->task);
-}
-
 static void stream_want_write(struct stream *s, bool on)
 {
 	if (on == s->writing)
@@ -58,6 +49,18 @@ static void stream_want_read(struct stream *s, bool on)
 		event_add(s->rd, NULL);
 	else
 		event_del(s->rd);
+}
+
+static void stream_fail(struct stream *s)
+{
+	if (s->state == STREAM_BROKEN || s->state == STREAM_CLOSED)
+		return;
+	s->state = STREAM_BROKEN;
+	/* a dead socket is ready for ever: nobody must listen to it */
+	stream_want_write(s, false);
+	stream_want_read(s, false);
+	buf_free(&s->out);
+	loop_post(s->loop, &s->task);
 }
 
 static const char *tls_error_text(SSL *ssl, char *out, size_t size)

@@ -13,7 +13,7 @@ struct loop;
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
 
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(), which may have come before. May be called again. */
 void loop_run(struct loop *l);
 /* From any thread. Events already due are still served. */
 void loop_stop(struct loop *l);

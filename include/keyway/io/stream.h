@@ -18,7 +18,7 @@ typedef struct ssl_ctx_st SSL_CTX;
 struct stream_ops {
 	void (*readable)(struct stream *s); /* call stream_read() once; called again while there is more */
 	void (*drained)(struct stream *s);  /* the queue, not empty before, is empty now */
-	void (*broken)(struct stream *s);   /* the socket failed while writing or while reads were paused */
+	void (*broken)(struct stream *s);   /* a write failed; that the peer is gone is told by reading only */
 	/* end of stream_connect() or stream_tls_start(); @errtext NULL: success */
 	void (*opened)(struct stream *s, const char *errtext);
 };
