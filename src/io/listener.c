@@ -56,6 +56,7 @@ int listener_open_tcp(const char *address, uint16_t port, struct err *err)
 int listener_open_unix(const char *path, unsigned mode, struct err *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct stat st;
 	int fd, probe;
 
 	if (strlen(path) >= sizeof(sa.sun_path))
@@ -68,9 +69,11 @@ int listener_open_unix(const char *path, unsigned mode, struct err *err)
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
 		if (errno != EADDRINUSE)
 			goto fail;
-		/* somebody who answers owns it; a socket file that nobody answers on is left from a crash */
+		/* somebody who answers owns it; a socket file that nobody answers on is left from a crash. Other
+		 * files refuse a connection too: they are not ours to remove. */
 		probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (probe >= 0 && connect(probe, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == ECONNREFUSED)
+		if (probe >= 0 && connect(probe, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == ECONNREFUSED &&
+			lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 			unlink(path);
 		if (probe >= 0)
 			close(probe);
