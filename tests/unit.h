@@ -19,7 +19,7 @@ static inline int run_tests(const char *name, void (*add)(TCase *))
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 100);
+	tcase_set_timeout(tc, 60);
 	add(tc);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
