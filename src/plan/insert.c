@@ -58,7 +58,7 @@ static bool keeps_key(const struct sql_insert *ins, const struct sql_assign *as,
 	return ins->row_alias.n == 0 || ins->row_columns.n == 0;
 }
 
-static int on_duplicate_check(struct build *b, const struct sql_insert *ins, const struct table_rule *rule)
+int on_duplicate_check(struct build *b, const struct sql_insert *ins, const struct table_rule *rule)
 {
 	for (uint32_t i = 0; i < ins->on_dup.n; i++) {
 		if (str_ieq(ins->on_dup.v[i].target->name, rule->key) && !keeps_key(ins, &ins->on_dup.v[i], rule->key))
@@ -111,7 +111,7 @@ static int reference_check(struct build *b, const struct sql_insert *ins, struct
 				"the map",
 				table, in->auto_name);
 	}
-	b->p->flags |= PLAN_REFERENCE | PLAN_FIRST;
+	b->p->flags |= PLAN_REFERENCE | PLAN_FIRST | PLAN_VOLATILE;
 	return refuse_uneven(b, table, NULL, NULL);
 }
 
@@ -119,7 +119,6 @@ static int dest_find(struct build *b, const struct keyspace_view *view, const st
 	const struct sql_insert *ins, struct plan_insert *in, const struct table *t)
 {
 	const struct table_key *key;
-	int rc;
 
 	in->key_col.at = -1;
 	switch (rule->kind) {
@@ -140,8 +139,7 @@ static int dest_find(struct build *b, const struct keyspace_view *view, const st
 	in->key_is_id = in->has_id && str_ieq(rule->key, rule->id_column);
 	if ((in->key_col.at < 0 || in->empty_rows) && !in->key_is_id)
 		return refuse_key(b, rule, "the INSERT does not name it");
-	rc = on_duplicate_check(b, ins, rule);
-	return rc;
+	return on_duplicate_check(b, ins, rule);
 }
 
 static bool pair_in(const struct keyspace *ks)
@@ -199,6 +197,8 @@ int insert_build(struct build *b, const struct keyspace *ks, const struct sql_in
 		}
 	}
 	rc = dest_find(b, view, rule, ins, in, t);
+	if (rc > 0 && ks->sharded)
+		rc = site_values(b, ks, NULL, ins);
 	if (rc <= 0)
 		return rc;
 	if (rule->side_by.n && pair_in(ks)) {

@@ -407,12 +407,17 @@ static bool has_word(struct str text, const char *word)
 
 static int with_keyspace(struct build *b, const struct sql_stmt *st, const struct keyspace *ks)
 {
+	int rc;
+
 	switch ((enum sql_stmt_kind)st->kind) {
 	case SQL_S_DESCRIBE: return describe(b, st, ks);
 	case SQL_S_CALL:
 		b->p->flags |= PLAN_CALLS | PLAN_WRITE | PLAN_ROWS;
 		return one_server_only(b, ks, "CALL", NULL);
-	case SQL_S_DO: b->p->flags |= PLAN_WRITE; return go_any(b, ks);
+	case SQL_S_DO:
+		b->p->flags |= PLAN_WRITE;
+		rc = direct(b, ks) ? 1 : site_values(b, ks, &st->exprs, NULL);
+		return rc <= 0 ? rc : go_any(b, ks);
 	case SQL_S_HANDLER:
 		b->p->flags |= PLAN_ROWS;
 		pin(b, "an open HANDLER");

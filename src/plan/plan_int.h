@@ -174,8 +174,14 @@ int32_t insert_column_at(const struct sql_insert *ins, const struct table *t, st
 bool expr_val(const struct sql_expr *e, struct plan_val *out);
 
 /* insert.c */
+/* ON DUPLICATE KEY UPDATE must leave the key as it is. Positive: it does. */
+MUST_CHECK int on_duplicate_check(struct build *b, const struct sql_insert *ins, const struct table_rule *rule);
 MUST_CHECK int insert_build(struct build *b, const struct keyspace *ks, const struct sql_insert *ins);
 
+/* Values that are worked out on the shard that gets them: they may read what every shard has, no more. Positive: so it
+ * is. @list is NULL for all expressions of an INSERT. */
+MUST_CHECK int site_values(
+	struct build *b, const struct keyspace *ks, const struct sql_exprs *list, const struct sql_insert *ins);
 /* The side of a pair in an unsharded keyspace, where nothing else is to be found. */
 void site_side(struct build *b, const struct keyspace *ks, const struct sql_stmt *st);
 /* CREATE VIEW: the view must be what the map says of its name. Positive: it is. */

@@ -1203,3 +1203,21 @@ int sites_exprs(struct sites *s, struct block *bl, const struct sql_table_refs *
 		block_finish(s, bl);
 	return v.rc;
 }
+
+int sites_loose(struct sites *s, const struct sql_exprs *exprs, const struct sql_assigns *set,
+	const struct sql_item *items, uint32_t n_items)
+{
+	struct block *bl = arena_new(s->b->a, struct block);
+	struct visit v = { .s = s, .bl = bl };
+	int rc = block_begin(s, bl, NULL, NULL);
+
+	if (rc < 0)
+		return rc;
+	if (exprs)
+		visit_exprs(&v, exprs);
+	for (uint32_t i = 0; set && i < set->n; i++)
+		visit_expr(&v, set->v[i].value);
+	for (uint32_t i = 0; i < n_items; i++)
+		visit_expr(&v, items[i].expr);
+	return v.rc;
+}

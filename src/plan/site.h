@@ -171,5 +171,8 @@ MUST_CHECK int sites_tables(struct sites *s, struct block *bl, const struct sql_
 	const struct sql_table_refs *refs, const struct sql_expr *where);
 MUST_CHECK int sites_exprs(struct sites *s, struct block *bl, const struct sql_table_refs *refs,
 	const struct sql_expr *where, const struct sql_assigns *set, const struct sql_order *order, const char **once);
+/* Expressions that stand alone: @items may be NULL. What they read becomes groups. */
+MUST_CHECK int sites_loose(struct sites *s, const struct sql_exprs *exprs, const struct sql_assigns *set,
+	const struct sql_item *items, uint32_t n_items);
 
 #endif

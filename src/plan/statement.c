@@ -133,7 +133,7 @@ int site_query(struct build *b, const struct keyspace *ks, const struct sql_quer
 	if (res.site.sharded && res.closed_why)
 		sites_single(&s, "%s", res.closed_why);
 	sites_group(&s, &res.site);
-	if (q->into && s.n_groups)
+	if ((q->into || (b->rq->scan->flags & (SCAN_F_INTO_VAR | SCAN_F_INTO_FILE))) && s.n_groups)
 		sites_single(&s, "SELECT ... INTO must be on one shard");
 	return route_finish(&s, res.block, false);
 }
@@ -273,7 +273,7 @@ static int dml_finish(struct sites *s, struct block *bl, const struct rel *refer
 		return rc;
 	if (reference) {
 		p->kind = PLAN_EACH;
-		p->flags |= PLAN_REFERENCE | PLAN_FIRST;
+		p->flags |= PLAN_REFERENCE | PLAN_FIRST | PLAN_VOLATILE;
 		p->why = "a reference table: every shard has a copy";
 	}
 	if (moved && moved->has_moved) {
@@ -349,6 +349,8 @@ int site_delete(struct build *b, const struct keyspace *ks, const struct sql_del
 	if (sites_tables(&s, bl, d->with, &d->tables, d->where) < 0 ||
 		sites_exprs(&s, bl, &d->tables, d->where, NULL, &d->order, &once) < 0)
 		return refuse_sites(&s);
+	if (sites_loose(&s, NULL, NULL, d->returning, d->n_returning) < 0)
+		return refuse_sites(&s);
 	if (!d->multi && bl->rels && bl->rels->kind == REL_ANY)
 		reference = bl->rels;
 	for (uint32_t i = 0; d->multi && i < d->targets.n; i++) {
@@ -365,6 +367,30 @@ int site_delete(struct build *b, const struct keyspace *ks, const struct sql_del
 		return rc;
 	dml_clauses(&s, "DELETE", &d->order, d->limit, once);
 	return dml_finish(&s, bl, reference, NULL);
+}
+
+int site_values(struct build *b, const struct keyspace *ks, const struct sql_exprs *list, const struct sql_insert *ins)
+{
+	struct sites s;
+	int rc = 0;
+
+	sites_init(&s, b, ks);
+	if (list)
+		rc = sites_loose(&s, list, NULL, NULL, 0);
+	for (uint32_t i = 0; ins && rc == 0 && i < ins->n_rows; i++)
+		rc = sites_loose(&s, &ins->rows[i].values, NULL, NULL, 0);
+	if (ins && rc == 0)
+		rc = sites_loose(&s, NULL, &ins->set, NULL, 0);
+	if (ins && rc == 0)
+		rc = sites_loose(&s, NULL, &ins->on_dup, ins->returning, ins->n_returning);
+	if (rc < 0)
+		return refuse_sites(&s);
+	if (s.n_groups == 0)
+		return 1;
+	return build_refusef(b, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+		"A subquery over %s here would be answered by one shard alone: SELECT its value first, then write it "
+		"out",
+		s.groups[0].table);
 }
 
 /* ---- INSERT ... SELECT --------------------------------------------------------------------------------------------
@@ -466,7 +492,7 @@ static int insert_select_reference(
 		return rc;
 	p->ks = s->ks;
 	p->kind = PLAN_EACH;
-	p->flags |= PLAN_REFERENCE | PLAN_FIRST;
+	p->flags |= PLAN_REFERENCE | PLAN_FIRST | PLAN_VOLATILE;
 	p->why = "a reference table: every shard has a copy";
 	return 0;
 }
@@ -490,6 +516,11 @@ int site_insert_query(
 			"only. Read "
 			"the rows first and INSERT them with VALUES",
 			b->p->table.p, rule->id_column.p);
+	rc = on_duplicate_check(b, ins, rule);
+	if (rc > 0)
+		rc = site_values(b, ks, NULL, ins);
+	if (rc <= 0)
+		return rc;
 	if (rule->kind == TABLE_REFERENCE)
 		return insert_select_reference(&s, ins, &res, t);
 	if (res.site.sharded && res.closed_why)
