@@ -30,7 +30,7 @@ static inline void pump_some(void)
 		pump();
 }
 
-#define WAIT_LIMIT_US 30000000
+#define WAIT_LIMIT_US 20000000
 
 #define WAIT_FOR(cond)                                                                          \
 	do {                                                                                    \

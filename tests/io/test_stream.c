@@ -216,6 +216,53 @@ START_TEST(a_later_write_stands_behind_the_queue)
 }
 END_TEST
 
+/* The socket has room again, but the loop has not sent the queue yet. */
+START_TEST(a_write_does_not_overtake_the_queue_when_the_socket_has_room)
+{
+	struct iovec iov = { pattern + 1500000, 500000 };
+	int fd = only_a();
+	size_t n = 0;
+	ssize_t got;
+
+	write_a(pattern, 1000000);
+	for (int i = 0; i < 2; i++) {
+		while ((got = read(fd, buf_reserve(&b.got, 65536), 65536)) > 0) {
+			buf_wrote(&b.got, (size_t)got);
+			n += (size_t)got;
+		}
+		if (i == 0)
+			write_a(pattern + 1000000, 500000);
+		else
+			stream_writev(&a.st, &iov, 1);
+	}
+	while (n < 2000000) {
+		pump();
+		while ((got = read(fd, buf_reserve(&b.got, 65536), 65536)) > 0) {
+			buf_wrote(&b.got, (size_t)got);
+			n += (size_t)got;
+		}
+	}
+	assert_got(&b, pattern, 2000000);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_closed_stream_may_go_with_its_owner)
+{
+	struct end *e = malloc(sizeof(*e));
+	int fd[2];
+
+	end_init(e);
+	make_pair(fd);
+	ck_assert_int_eq(stream_adopt(&e->st, fd[0]), 0);
+	close(fd[1]);
+	stream_write(&e->st, "x", 1);
+	stream_close(&e->st);
+	free(e);
+	pump_some();
+}
+END_TEST
+
 /* Pieces of all sizes, empty ones among them; twice, the second time behind a queue. */
 static void write_pieces(void)
 {
@@ -710,6 +757,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, readable_is_called_again_while_there_is_more);
 	tcase_add_test(tc, what_the_socket_does_not_take_is_queued_and_drained_is_told_once);
 	tcase_add_test(tc, a_later_write_stands_behind_the_queue);
+	tcase_add_test(tc, a_write_does_not_overtake_the_queue_when_the_socket_has_room);
+	tcase_add_test(tc, a_closed_stream_may_go_with_its_owner);
 	tcase_add_test(tc, pieces_arrive_whole_and_in_order);
 	tcase_add_test(tc, a_paused_stream_is_not_read_until_it_is_resumed);
 	tcase_add_test(tc, a_paused_reader_holds_the_writer_back);
