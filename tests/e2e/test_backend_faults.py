@@ -386,6 +386,12 @@ NONSENSE = {
 }
 
 
+# Rows and definitions pass as bytes; whole packets with the right numbers but nonsense inside reach the client as the
+# server sent them.
+PASSED_ON = {"row past the end", "row with 2 values", "1 column, then OK", "definition past the end", "1 column, empty definition",
+             "OK with big lengths", "OK tracking nonsense", "ERR 65535"}
+
+
 @pytest.mark.parametrize("name", NONSENSE)
 @pytest.mark.parametrize("how", ["text", "prepare", "execute", "begin"])
 def test_nonsense_in_place_of_an_answer(site, name, how):
@@ -420,9 +426,9 @@ def test_nonsense_in_place_of_an_answer(site, name, how):
             if not name.startswith("ERR"):
                 assert x.errno != 1105 and not 2000 <= x.errno < 3000, x
         except (Closed, rawmysql.ProtocolError) as x:
-            assert isinstance(x, Closed) or name in ("ERR 65535",), x
+            assert isinstance(x, Closed) or name in PASSED_ON and "packet number" not in str(x), x
         if got is not None and stuffed:
-            assert got in ([(str(a).encode(),)], [(a,)]) or name in ("two answers",), got
+            assert got in ([(str(a).encode(),)], [(a,)]) or name == "two answers" or name in PASSED_ON and got == [], got
     relay.calm()
     others_live(site, b)
     settle(site)
