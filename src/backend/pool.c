@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POOL_TICK_US   50000
+#define POOL_TICK_US   50000  /* while leases wait */
+#define IDLE_TICK_US   500000 /* while connections idle: to close old ones, and those that other workers lack */
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 2000000
 
@@ -60,6 +61,13 @@ static void pool_try_free(struct pool *p)
 	loop_unpost(&p->serve);
 	server_unref(p->server);
 	free(p);
+}
+
+/* Looks at the pool at @at_us at the latest. */
+static void pool_tick_by(struct pool *p, uint64_t at_us)
+{
+	if (!p->tick.deadline_us || p->tick.deadline_us > at_us)
+		loop_timer_set(p->loop, &p->tick, at_us);
 }
 
 /* The connection leaves the lists and the counts; its memory goes from the loop. */
@@ -120,13 +128,18 @@ static void pool_open_one(struct pool *p, bool found_rows)
 		bconn_fail(c, ER_NET_READ_ERROR, "cannot connect: %s", strerror(-rc));
 }
 
-/* Closes an idle connection of the other login kind, so that one of the kind that is waited for can be opened. */
-static void pool_make_room(struct pool *p, bool found_rows)
+static bool conn_fits(const struct bconn *c, struct lease_want want)
+{
+	return c->found_rows == want.found_rows && !(want.no_database && c->db);
+}
+
+/* Closes an idle connection that does not fit, so that one that is waited for can be opened. */
+static void pool_make_room(struct pool *p, struct lease_want want)
 {
 	list_for_each (it, &p->idle) {
 		struct bconn *c = list_item(it, struct bconn, link);
 
-		if (c->found_rows != found_rows) {
+		if (!conn_fits(c, want)) {
 			pool_close(c);
 			return;
 		}
@@ -145,9 +158,9 @@ static void pool_open_for_waiters(struct pool *p)
 			break;
 		if (p->n_idle && !room_made && atomic_load(&p->server->conns) >= p->cfg->max_conns) {
 			room_made = true;
-			pool_make_room(p, l->found_rows);
+			pool_make_room(p, l->want);
 		}
-		pool_open_one(p, l->found_rows);
+		pool_open_one(p, l->want.found_rows);
 	}
 	/* pacing, back-off or the bound may have kept some from being opened: look again soon */
 	if (p->n_waiting)
@@ -200,14 +213,14 @@ static void pool_lend(struct pool *p, struct bconn *c)
 	p->n_leased++;
 }
 
-struct bconn *pool_try(struct pool *p, bool found_rows)
+struct bconn *pool_try(struct pool *p, struct lease_want want)
 {
 	if (UNLIKELY(!list_empty(&p->waiting)))
 		return NULL; /* those came first */
 	list_for_each (it, &p->idle) {
 		struct bconn *c = list_item(it, struct bconn, link);
 
-		if (LIKELY(c->found_rows == found_rows)) {
+		if (LIKELY(conn_fits(c, want))) {
 			list_del(&c->link);
 			p->n_idle--;
 			pool_lend(p, c);
@@ -217,11 +230,11 @@ struct bconn *pool_try(struct pool *p, bool found_rows)
 	return NULL;
 }
 
-void pool_lease(struct pool *p, struct lease *l, bool found_rows, lease_done_fn *done)
+void pool_lease(struct pool *p, struct lease *l, struct lease_want want, lease_done_fn *done)
 {
 	l->pool = p;
 	l->done = done;
-	l->found_rows = found_rows;
+	l->want = want;
 	wheel_timer_init(&l->deadline, lease_late);
 	loop_timer_set(p->loop, &l->deadline,
 		loop_now_us(p->loop) + (p->n_waiting >= p->cfg->queue_max ? 1 : p->cfg->queue_timeout_us));
@@ -248,7 +261,7 @@ static void pool_serve(struct loop_task *t)
 		list_for_each (jt, &p->idle) {
 			struct bconn *i = list_item(jt, struct bconn, link);
 
-			if (i->found_rows == l->found_rows) {
+			if (conn_fits(i, l->want)) {
 				c = i;
 				break;
 			}
@@ -290,8 +303,7 @@ void pool_conn_ready(struct bconn *c)
 	}
 	if (p->n_waiting)
 		loop_post(p->loop, &p->serve);
-	if (!p->tick.deadline_us && p->cfg->idle_us)
-		loop_timer_set(p->loop, &p->tick, loop_now_us(p->loop) + p->cfg->idle_us / 4 + POOL_TICK_US);
+	pool_tick_by(p, loop_now_us(p->loop) + IDLE_TICK_US);
 }
 
 /* Out of the list that it stands in by its state. */
@@ -316,6 +328,7 @@ void pool_conn_failed(struct bconn *c)
 	struct pool *p = c->pool;
 	struct server *s = p->server;
 	uint64_t now = loop_now_us(p->loop), wait;
+	char text[2 * ERR_MSG_MAX];
 	unsigned n;
 
 	if (c->state != BCONN_IDLE && c->state != BCONN_RESETTING && !c->kill_thread) {
@@ -326,7 +339,7 @@ void pool_conn_failed(struct bconn *c)
 		atomic_store(&s->next_connect_us, now + wait);
 		p->last_err = c->why;
 		if (n < 3 || n % 100 == 0)
-			log_warn("%s", c->why.msg);
+			log_warn("%s", log_text(str_of(c->why.msg), text, sizeof(text)));
 	}
 	pool_close(c);
 }
@@ -365,8 +378,8 @@ void pool_release(struct bconn *c, bool dirty)
 	p->n_idle++;
 	if (UNLIKELY(p->n_waiting))
 		loop_post(p->loop, &p->serve);
-	else if (UNLIKELY(!p->tick.deadline_us) && p->cfg->idle_us)
-		loop_timer_set(p->loop, &p->tick, now + p->cfg->idle_us / 4 + POOL_TICK_US);
+	else if (UNLIKELY(!p->tick.deadline_us))
+		pool_tick_by(p, now + IDLE_TICK_US);
 }
 
 void pool_discard(struct bconn *c)
@@ -388,10 +401,13 @@ static void pool_on_tick(struct wheel_timer *t, uint64_t now_us)
 			break;
 		pool_close(oldest);
 	}
+	/* what idles here may be what another worker waits for */
+	if (!list_empty(&p->idle) && !p->n_waiting && atomic_load(&p->server->starving))
+		pool_close(list_item(p->idle.prev, struct bconn, link));
 	if (p->n_waiting)
 		pool_open_for_waiters(p);
-	else if (p->n_idle && p->cfg->idle_us)
-		loop_timer_set(p->loop, &p->tick, now_us + p->cfg->idle_us / 4 + POOL_TICK_US);
+	else if (p->n_idle)
+		pool_tick_by(p, now_us + IDLE_TICK_US);
 }
 
 void pool_retire(struct pool *p)

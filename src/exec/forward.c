@@ -214,7 +214,7 @@ static void pass_final(struct leg *l, uint8_t *p, size_t n, const struct respons
 	if (r->more)
 		want |= SERVER_MORE_RESULTS_EXISTS;
 	if (LIKELY(want == ok->status && !ok->track.n && out.insert_id == ok->insert_id &&
-		    ((s->caps & CLIENT_SESSION_TRACK) || !ok->info.n) && (!eof || (s->caps & CLIENT_DEPRECATE_EOF)))) {
+		    (!eof || (s->caps & CLIENT_DEPRECATE_EOF)))) {
 		s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
 		if (ev->done)
 			r->replied = true;
@@ -401,13 +401,11 @@ static void sum_reply(struct leg *l, const struct response_event *ev)
 	if (ev->type == RESPONSE_ERR) {
 		err_from_packet(&l->err, &ev->u.err);
 	} else if (ev->type == RESPONSE_OK) {
-		struct buf ignored = { 0 };
-
 		l->ok = ev->u.ok;
 		snprintf(l->info, sizeof(l->info), "%.*s", STR_ARG(ev->u.ok.info));
+		buf_clear(&r->track);
 		if (ev->u.ok.track.n)
-			take_track(r, l, ev->u.ok.track, &ignored);
-		buf_free(&ignored);
+			take_track(r, l, ev->u.ok.track, &r->track);
 	} else if (ev->type == RESPONSE_COLUMN_COUNT) {
 		err_set(&l->err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
 			"this statement writes on several shards and gives rows back: leave out RETURNING, or name one "

@@ -61,6 +61,12 @@ static void leg_leased(struct lease *lease, struct bconn *c, const struct err *e
 	run_step(l->run);
 }
 
+/* In the keyspace `*` a session without a database must not find itself in that of another. */
+static struct lease_want leg_want(const struct leg *l)
+{
+	return (struct lease_want){ .found_rows = l->run->s->found_rows_cap, .no_database = l->no_db };
+}
+
 void leg_start(struct leg *l)
 {
 	struct session *s = l->run->s;
@@ -80,13 +86,38 @@ void leg_start(struct leg *l)
 		leg_got(l, p->c);
 		return;
 	}
-	c = pool_try(l->pool, s->found_rows_cap);
+	c = pool_try(l->pool, leg_want(l));
 	if (LIKELY(c != NULL)) {
 		leg_got(l, c);
 		return;
 	}
 	l->state = LEG_LEASING;
-	pool_lease(l->pool, &l->lease, s->found_rows_cap, leg_leased);
+	pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+}
+
+/* What reads the clock on several shards reads one instant. */
+static void leg_stamp(struct leg *l)
+{
+	struct run *r = l->run;
+	struct bconn *c = l->c;
+	bool wanted = r->n_legs > 1 && r->plan && (r->plan->flags & PLAN_VOLATILE) && r->answer != ANSWER_HELD &&
+		      !settings_get(r->s->settings, STR("timestamp")).p;
+	char sql[64];
+	int n;
+
+	if (LIKELY(!wanted && !c->stamped))
+		return;
+	if (!wanted) {
+		bconn_query(c, 0, TAG_BEGIN, STR("SET timestamp=DEFAULT"));
+		c->stamped = false;
+		return;
+	}
+	if (!r->stamp_us)
+		r->stamp_us = clock_wall_us();
+	n = snprintf(sql, sizeof(sql), "SET timestamp=%llu.%06u", (unsigned long long)(r->stamp_us / 1000000),
+		(unsigned)(r->stamp_us % 1000000));
+	bconn_query(c, 0, TAG_BEGIN, str_make(sql, (size_t)n));
+	c->stamped = true;
 }
 
 static void leg_setup_send(struct leg *l, uint8_t tag, struct str sql)
@@ -117,6 +148,7 @@ static void leg_setup(struct leg *l)
 	bool writes_apart;
 
 	l->state = LEG_SETUP;
+	leg_stamp(l);
 	if (UNLIKELY(l->db && c->db != l->db)) {
 		struct buf b = { 0 };
 
@@ -335,7 +367,7 @@ static void leg_lost(struct bconn *c, const struct err *why)
 		if (l->state == LEG_SENT)
 			run_goto(r, RUN_ACQUIRE);
 		l->state = LEG_LEASING;
-		pool_lease(l->pool, &l->lease, s->found_rows_cap, leg_leased);
+		pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
 		return;
 	}
 	l->lost = true;

@@ -76,6 +76,7 @@ void local_use(struct run *r, struct str target)
 	run_legs(r, 1);
 	l = run_leg_to(r, worker_keyspace(r->w, t.keyspace), 0, PLAN_SIDE_HOME, false);
 	l->db = NULL;
+	l->no_db = false;
 	mark = packet_begin(&l->pkt);
 	buf_add_u8(&l->pkt, COM_INIT_DB);
 	buf_add_str(&l->pkt, t.database);
@@ -238,6 +239,49 @@ static void show_databases(struct run *r, const struct sql_show *show)
 	r->finish = databases_ready;
 	run_goto(r, RUN_ACQUIRE);
 	run_start(r);
+}
+
+/* --- FOUND_ROWS() --- */
+
+/* The version that the settings announce, for the two ways in which clients ask. */
+static bool local_version(struct run *r, const struct scan *scan)
+{
+	struct str what = scan_span(scan, r->text, 1, scan->n_toks), v = str_of(r->w->cfg->server_version);
+	struct column_def col;
+
+	if (!v.n || !(str_ieqz(what, "@@version") || str_ieqz(what, "version()") || str_ieqz(what, "@@global.version")))
+		return false;
+	col = column_text(arena_str(&r->arena, what), (uint32_t)v.n);
+	diag_clear(r->s);
+	answer_rows(r, &col, 1, &v, 1);
+	run_end(r);
+	return true;
+}
+
+bool local_function(struct run *r)
+{
+	const struct scan *scan = r->cstmt ? &r->cstmt->text->scan : &r->w->scan;
+	struct session *s = r->s;
+	struct column_def col;
+	struct str f;
+
+	if (scan->verb != SCAN_SELECT || scan->n_toks < 2 || scan->n_toks > 6 || scan->broken || s->txn == TXN_FAILED)
+		return false;
+	if (scan->flags & (SCAN_F_VERSION | SCAN_F_SYSVAR))
+		return local_version(r, scan);
+	if (scan->n_toks != 4)
+		return false;
+	col = column_int(arena_str(&r->arena, scan_span(scan, r->text, 1, 4)));
+	col.length = 21;
+	col.flags = NOT_NULL_FLAG | BINARY_FLAG;
+	if (scan->flags & SCAN_F_FOUND_ROWS)
+		f = str_of(arena_printf(&r->arena, "%llu", (unsigned long long)s->found_rows));
+	else
+		f = str_of(arena_printf(&r->arena, "%lld", (long long)s->row_count));
+	diag_clear(s);
+	answer_rows(r, &col, 1, &f, 1);
+	run_end(r);
+	return true;
 }
 
 /* --- KILL --- */

@@ -77,6 +77,7 @@ static void run_free(struct run *r)
 	buf_free(&r->multi);
 	buf_free(&r->raw_err);
 	buf_free(&r->rows);
+	buf_free(&r->track);
 	if (r->arena.head)
 		arena_reset(&r->arena);
 	r->next_free = w->free_runs;
@@ -183,6 +184,7 @@ struct leg *run_leg_to(
 	l->shard = shard;
 	l->shard_name = sr->name;
 	l->db = kr->ks->everything ? r->s->db : sr->db;
+	l->no_db = kr->ks->everything && !r->s->db;
 	return l;
 }
 
@@ -264,6 +266,7 @@ static void refresh_arrived(void *arg)
 	struct refresh_wait *rw = arg;
 	struct run *r = rw->run;
 
+	rw->w->refreshing--;
 	free(rw);
 	if (!r)
 		return;
@@ -287,6 +290,7 @@ void run_refresh(struct run *r, struct str keyspace)
 	rw->w = r->w;
 	rw->run = r;
 	r->refresh_wait = rw;
+	r->w->refreshing++;
 	run_keep(r);
 	run_goto(r, RUN_REFRESH);
 	topo_refresh_schema(r->w->process->topo, keyspace, refresh_done, rw);
@@ -299,7 +303,7 @@ static bool run_may_refresh(struct run *r)
 
 	if (r->refreshed || !r->s->ks || !r->s->ks->sharded || r->plan->err.errno_ != ER_NO_SUCH_TABLE)
 		return false;
-	if (now - r->w->last_refresh_us < 20000)
+	if (now - r->w->last_refresh_us < 20000 && !r->w->refreshing)
 		return false;
 	r->w->last_refresh_us = now;
 	return true;
@@ -735,6 +739,31 @@ static void run_multi_next(struct run *r)
 	r->text.n = scan->end;
 }
 
+/* LAST_INSERT_ID() as a value in a write over shards: the session's own, so that it can be a key. */
+static int run_put_last_id(struct run *r, struct err *err)
+{
+	struct worker *w = r->w;
+	const struct scan_tok *t = w->scan.toks;
+	struct buf b = { 0 };
+	size_t at = 0;
+
+	for (uint32_t i = 0; i + 2 < w->scan.n_toks; i++) {
+		if (!str_ieqz(str_make(r->text.p + t[i].off, t[i].len), "LAST_INSERT_ID") ||
+			r->text.p[t[i + 1].off] != '(' || r->text.p[t[i + 2].off] != ')')
+			continue;
+		buf_add(&b, r->text.p + at, t[i].off - at);
+		buf_addf(&b, "%llu", (unsigned long long)r->s->last_insert_id);
+		at = t[i + 2].off + t[i + 2].len;
+	}
+	if (!at)
+		return 0;
+	buf_add(&b, r->text.p + at, r->text.n - at);
+	r->text = arena_str(&r->arena, str_make((char *)buf_head(&b), buf_used(&b)));
+	buf_free(&b);
+	r->wire = NULL;
+	return sql_scan(&w->scan, r->text, &r->mode, err);
+}
+
 void run_statement(struct run *r)
 {
 	struct session *s = r->s;
@@ -766,12 +795,29 @@ void run_statement(struct run *r)
 				return;
 			}
 		}
+		if (UNLIKELY(w->scan.verb == SCAN_EMPTY && !w->scan.broken && r->multi.p)) {
+			err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
+				"You have an error in your SQL syntax; a statement was expected near ';%.80s' at line "
+				"1",
+				r->more ? (char *)buf_head(&r->multi) + r->multi_at : "");
+			run_fail(r, &err);
+			return;
+		}
 		if (UNLIKELY(w->scan.verb == SCAN_EMPTY && !w->scan.broken)) {
 			err_set(&err, ERR_SYNTAX, ER_EMPTY_QUERY, "Query was empty");
 			run_fail(r, &err);
 			return;
 		}
 	}
+	if (UNLIKELY(!r->cstmt && (w->scan.flags & SCAN_F_LAST_INSERT_ID)) && s->ks && s->ks->sharded &&
+		w->scan.verb >= SCAN_INSERT && w->scan.verb <= SCAN_DELETE && run_put_last_id(r, &err) < 0) {
+		run_fail(r, &err);
+		return;
+	}
+	if (UNLIKELY((r->cstmt ? &r->cstmt->text->scan : &w->scan)->flags &
+		     (SCAN_F_FOUND_ROWS | SCAN_F_ROW_COUNT | SCAN_F_VERSION | SCAN_F_SYSVAR)) &&
+		r->com != COM_STMT_PREPARE && local_function(r))
+		return;
 	if (UNLIKELY(run_plan_get(r, &err) < 0)) {
 		run_fail(r, &err);
 		return;

@@ -59,6 +59,7 @@ struct leg {
 	uint32_t shard;
 	const char *shard_name;
 	const char *db; /* that the connection must have selected; NULL: any */
+	bool no_db;	/* none may be selected */
 	struct bconn *c;
 	struct lease lease;
 	uint8_t state; /* enum leg_state */
@@ -125,6 +126,7 @@ struct run {
 	struct leg one;
 	struct arena arena;
 	uint64_t started_us;
+	uint64_t stamp_us; /* wall clock for all shards of the statement; 0: not set */
 	/* ids */
 	struct ids_range ids;
 	bool has_ids;
@@ -145,6 +147,7 @@ struct run {
 	char *use_db, *use_target;
 
 	struct collect *collect;
+	struct buf track;   /* HELD: what the client may see of the session's changes */
 	struct buf rows;    /* COLLECT: what has come of them */
 	struct err err;	    /* the statement's own error, kind 0: none */
 	struct buf raw_err; /* a server's ERR payload to pass on unchanged */
@@ -258,6 +261,8 @@ const struct keyspace_route *session_home(const struct session *s);
 /* local.c */
 void local_run(struct run *r, const struct sql_stmt *st);
 void local_use(struct run *r, struct str target);
+/* SELECT FOUND_ROWS() or SELECT ROW_COUNT() and nothing else: answered here as a server would, type for type. */
+bool local_function(struct run *r);
 void local_kill(struct run *r, uint32_t id, bool query_only);
 
 /* collect.c: rows of a query of our own */

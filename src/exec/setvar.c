@@ -24,12 +24,38 @@ struct setvar {
 	bool commits; /* autocommit went from 0 to 1 */
 };
 
+/* The OK of a SET, with what a server would have told of it. */
 static void plain_ok(struct run *r)
 {
 	struct ok_packet ok = { 0 };
 
+	if (buf_used(&r->track)) {
+		ok.track = str_make((char *)buf_head(&r->track), buf_used(&r->track));
+		ok.status = SERVER_SESSION_STATE_CHANGED;
+	}
 	answer_ok(r, &ok);
 	run_end(r);
+}
+
+static struct str unquoted(struct str v)
+{
+	return v.n >= 2 && v.p[0] == '\'' ? str_make(v.p + 1, v.n - 2) : v;
+}
+
+/* What servers report by default of a change made here. */
+static void track_change(struct run *r, const struct sql_set_item *it)
+{
+	struct session *s = r->s;
+	struct str cs = unquoted(settings_get(s->settings, STR("character_set_client")));
+
+	if (it->kind == SQL_SETV_SYSVAR) {
+		track_add_variable(&r->track, STR("autocommit"), s->settings->autocommit_off ? STR("OFF") : STR("ON"));
+		return;
+	}
+	track_add_variable(&r->track, STR("character_set_client"), cs);
+	track_add_variable(&r->track, STR("character_set_connection"), cs);
+	track_add_variable(&r->track, STR("character_set_results"),
+		unquoted(settings_get(s->settings, STR("character_set_results"))));
 }
 
 static struct str lower(struct arena *a, struct str s, const char *prefix)
@@ -157,6 +183,8 @@ static int set_here(struct run *r, const struct sql_set *set, bool *commits, str
 		n = m;
 	}
 	session_apply_settings(s, n);
+	for (uint32_t i = 0; i < set->n; i++)
+		track_change(r, &set->v[i]);
 	return 1;
 }
 

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LOGIN_PACKET_MAX (1u << 20)
-#define AHEAD_MAX	 (256 * 1024) /* bytes taken from a client that sends on while a statement runs */
+#define LOGIN_PACKET_MAX  (1u << 20)
+#define SSL_REQUEST_BYTES (PACKET_HEADER + 32)
+#define AHEAD_MAX	  (256 * 1024) /* bytes taken from a client that sends on while a statement runs */
 
 static void client_readable(struct stream *st);
 
@@ -272,7 +273,10 @@ static void client_readable(struct stream *st)
 	ssize_t got;
 
 	if (LIKELY(buf_used(&c->in) == 0)) {
-		got = stream_read(st, p, LOOP_SCRATCH_BYTES);
+		/* an SSLRequest is followed at once by TLS, which is not ours to read */
+		bool first = c->state == CLIENT_GREETED && c->f->cfg->tls_ctx && !stream_is_tls(st);
+
+		got = stream_read(st, p, UNLIKELY(first) ? SSL_REQUEST_BYTES : LOOP_SCRATCH_BYTES);
 		if (got > 0) {
 			client_take(c, p, (size_t)got);
 			goto throttle;

@@ -100,23 +100,30 @@ struct str tok_text(const struct parser *ps, uint32_t tok)
 	return str_make(ps->text.p + t->off, t->len);
 }
 
-/* As written, but when the text has executable comments token by token: the span could begin in one and not end it. */
+/* Would the end of the text make a comment of the last two tokens? */
+static bool ends_in_dashes(const struct scan *s, struct loc at)
+{
+	return s->toks[at.last - 1].kind == '-' && s->toks[at.last - 2].kind == '-';
+}
+
+/* As written, but token by token when the span by itself would be read otherwise: it could begin in an executable
+ * comment and not end it. */
 struct str span_text(struct parser *ps, struct loc at)
 {
 	struct str whole = scan_span(ps->s, ps->text, at.first, at.last);
 	char *p;
 	size_t n = 0;
 
-	if (!(ps->s->flags & SCAN_F_EXEC_COMMENT) || at.last - at.first < 2)
+	if (at.last - at.first < 2 || !(ps->s->flags & SCAN_F_EXEC_COMMENT || ends_in_dashes(ps->s, at)))
 		return whole;
 	p = parser_alloc(ps, whole.n + (at.last - at.first));
 	for (uint32_t i = at.first; i < at.last; i++) {
-		struct str t = tok_text(ps, i);
+		const struct scan_tok *tok = &ps->s->toks[i];
 
-		if (i > at.first && !(ps->s->toks[i].flags & TF_ADJACENT))
+		if (i > at.first && (!(tok->flags & TF_ADJACENT) || tok->kind == '-'))
 			p[n++] = ' ';
-		memcpy(p + n, t.p, t.n);
-		n += t.n;
+		memcpy(p + n, ps->text.p + tok->off, tok->len);
+		n += tok->len;
 	}
 	return str_make(p, n);
 }
@@ -148,7 +155,7 @@ static struct str unquote_name(struct parser *ps, struct str s)
 	return str_make(start, (size_t)(w - start));
 }
 
-static struct str unquote_string(struct parser *ps, struct str s)
+static struct str unquote_string(struct parser *ps, struct str s, uint32_t tok)
 {
 	struct sql_value v;
 	int rc = sql_lit_value(s, LIT_STRING, LIT_F_ESCAPED | (s.p[0] == '\'' || s.p[0] == '"' ? 0 : LIT_F_NATIONAL),
@@ -156,6 +163,11 @@ static struct str unquote_string(struct parser *ps, struct str s)
 
 	if (rc < 0)
 		parser_fail(ps, rc);
+	/* it becomes a name, and a name with half a character could not be quoted */
+	for (const char *p = v.s.p, *end = p + v.s.n; ps->mode->charset != SCAN_CS_SAFE && p < end;
+		p += lex_char_len(ps->mode->charset, p, end))
+		if (lex_is_stray(ps->mode->charset, p, end))
+			parser_syntax(ps, tok);
 	return v.s;
 }
 
@@ -168,10 +180,10 @@ struct str tok_name(struct parser *ps, uint32_t tok)
 		s = str_make(s.p + 1, s.n - 1);
 		if (s.p[0] == '`' || (s.p[0] == '"' && ps->mode->flags & SCAN_ANSI_QUOTES))
 			return unquote_name(ps, s);
-		return s.p[0] == '\'' || s.p[0] == '"' ? unquote_string(ps, s) : s;
+		return s.p[0] == '\'' || s.p[0] == '"' ? unquote_string(ps, s, tok) : s;
 	}
 	if (t->kind == T_STRING)
-		return unquote_string(ps, s);
+		return unquote_string(ps, s, tok);
 	return t->flags & TF_QUOTED ? unquote_name(ps, s) : s;
 }
 

@@ -58,9 +58,19 @@ size_t lex_char_len(uint8_t charset, const char *p, const char *end)
 	return lead && b >= 0x40 && b != 0x7f && b != 0xff ? 2 : 1;
 }
 
+bool lex_is_stray(uint8_t charset, const char *p, const char *end)
+{
+	uint8_t c = (uint8_t)*p;
+
+	if (c < 0x80 || lex_char_len(charset, p, end) > 1)
+		return false;
+	/* half-width katakana are bytes of their own */
+	return charset != SCAN_CS_SJIS || c < 0xa1 || c > 0xdf;
+}
+
 const char *lex_word_mb(const struct lex *l, const char *p)
 {
-	while (p < l->end && lex_is_ident(*p))
+	while (p < l->end && lex_is_ident(*p) && !lex_is_stray(l->mode->charset, p, l->end))
 		p += lex_char_len(l->mode->charset, p, l->end);
 	return p;
 }
@@ -103,6 +113,9 @@ const char *lex_quoted_name(const struct lex *l, const char *p, char q)
 			if (p + 1 == l->end || p[1] != q)
 				return p + 1;
 			p += 2;
+		} else if (l->mode->charset != SCAN_CS_SAFE && lex_is_stray(l->mode->charset, p, l->end)) {
+			/* printed again it could swallow the quote */
+			return NULL;
 		} else {
 			p += lex_char_len(l->mode->charset, p, l->end);
 		}
@@ -312,7 +325,12 @@ unsigned lex_at(struct lex *l, struct lexeme *x)
 		e = lex_quoted_name(l, e + 1, c);
 		return e ? lex_token(l, x, e, T_UVAR) : lex_broken(l, "unterminated quoted name");
 	}
-	while (e < l->end && (*e == '.' || lex_is_ident(*e)))
-		e = *e == '.' ? e + 1 : lex_word_end(l, e);
+	while (e < l->end && (*e == '.' || lex_is_ident(*e))) {
+		const char *more = *e == '.' ? e + 1 : lex_word_end(l, e);
+
+		if (more == e)
+			break;
+		e = more;
+	}
 	return e > p + 1 ? lex_token(l, x, e, T_UVAR) : lex_token(l, x, e, '@');
 }

@@ -107,6 +107,8 @@ const char *lex_word_mb(const struct lex *l, const char *p);
 bool lex_charset_known(const char *p, size_t n);
 /* Bytes of the character at @p. */
 size_t lex_char_len(uint8_t charset, const char *p, const char *end);
+/* Is the byte at @p, of a character set that is not SAFE, one that can only be half of a character and is alone? */
+bool lex_is_stray(uint8_t charset, const char *p, const char *end);
 
 static inline bool lex_is_ident(char c)
 {
@@ -223,6 +225,8 @@ static inline unsigned lex_word(struct lex *l, struct lexeme *x)
 	const char *p = l->p, *e = lex_word_end(l, p + (l->mode->charset == SCAN_CS_SAFE));
 	const struct keyword *k;
 
+	if (UNLIKELY(e == p))
+		return lex_broken(l, "half of a character");
 	if (UNLIKELY(l->name_next)) {
 		l->name_next = false;
 		return lex_token(l, x, e, T_IDENT);

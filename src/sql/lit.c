@@ -217,6 +217,7 @@ static void print_string(struct buf *b, struct str s, const struct scan_mode *mo
 				if (introducer.n) {
 					buf_addz(b, "_");
 					buf_add_str(b, introducer);
+					buf_addz(b, " ");
 				}
 				print_hex(b, s);
 				return;
@@ -280,7 +281,10 @@ void sql_ident_print(struct buf *b, struct str name, const struct scan_mode *mod
 
 		if (n == 1 && *p == '`')
 			buf_add_u8(b, '`');
-		buf_add(b, p, n);
+		if (mode->charset != SCAN_CS_SAFE && lex_is_stray(mode->charset, p, end))
+			buf_add_u8(b, '?');
+		else
+			buf_add(b, p, n);
 		p += n;
 	}
 	buf_add_u8(b, '`');

@@ -105,10 +105,10 @@ void print_exprs(const struct printer *p, const struct sql_exprs *v)
 
 static void print_args(const struct printer *p, const struct sql_expr *e, uint32_t from, uint32_t to)
 {
-	struct sql_exprs v = { e->args + from, to - from };
-
-	if (to > from)
-		print_exprs(p, &v);
+	for (uint32_t i = from; i < to; i++) {
+		print_word(p, i > from ? ", " : "");
+		print_expr(p, e->args[i], LEVEL_EXPR);
+	}
 }
 
 static enum level binary_level(const struct sql_expr *e)

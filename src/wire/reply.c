@@ -23,14 +23,11 @@ int ok_parse(const uint8_t *p, size_t n, uint32_t caps, struct ok_packet *out)
 	out->insert_id = rd_lenenc(&r);
 	out->status = rd_u16(&r);
 	out->warnings = rd_u16(&r);
-	if (caps & CLIENT_SESSION_TRACK) {
-		if (rd_left(&r))
-			out->info = rd_lenenc_str(&r);
-		if ((out->status & SERVER_SESSION_STATE_CHANGED) && rd_left(&r))
-			out->track = rd_lenenc_str(&r);
-	} else {
-		out->info = rd_rest(&r);
-	}
+	/* the manual says rest-of-packet without CLIENT_SESSION_TRACK; servers write a length, and clients read it */
+	if (rd_left(&r))
+		out->info = rd_lenenc_str(&r);
+	if ((caps & CLIENT_SESSION_TRACK) && (out->status & SERVER_SESSION_STATE_CHANGED) && rd_left(&r))
+		out->track = rd_lenenc_str(&r);
 	return r.bad ? -1 : 0;
 }
 
@@ -44,9 +41,7 @@ static void ok_body(struct buf *b, uint8_t header, uint32_t caps, const struct o
 	wr_lenenc(b, ok->insert_id);
 	wr_u16(b, track ? status | SERVER_SESSION_STATE_CHANGED : status);
 	wr_u16(b, ok->warnings);
-	if (!(caps & CLIENT_SESSION_TRACK))
-		buf_add_str(b, ok->info);
-	else if (track || ok->info.n)
+	if (track || ok->info.n)
 		wr_lenenc_str(b, ok->info);
 	if (track)
 		wr_lenenc_str(b, ok->track);

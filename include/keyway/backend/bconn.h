@@ -66,6 +66,7 @@ struct bconn {
 	uint8_t n_cmds, first_cmd;
 	bool found_rows;
 	bool mariadb;
+	bool stamped; /* a timestamp was set for one statement over several shards: undo it before the next */
 	bool kill_sent;
 	bool kill_query;
 	uint32_t kill_thread; /* not 0: its only errand is to KILL this thread */

@@ -18,6 +18,12 @@ struct pool_config {
 	uint64_t max_life_us;	   /* close at the next return to the pool; 0: keep */
 };
 
+/* What a connection must be like: things that no command can change. */
+struct lease_want {
+	bool found_rows;  /* CLIENT_FOUND_ROWS of the client: a property of the login */
+	bool no_database; /* none selected: a database cannot be unselected */
+};
+
 struct lease;
 /* Runs once, from the loop, never inside pool_lease(). @c NULL: @err says why. */
 typedef void lease_done_fn(struct lease *l, struct bconn *c, const struct err *err);
@@ -27,7 +33,7 @@ struct lease {
 	struct pool *pool; /* NULL: not waiting */
 	struct wheel_timer deadline;
 	lease_done_fn *done;
-	bool found_rows; /* CLIENT_FOUND_ROWS of the client: a property of the login */
+	struct lease_want want;
 };
 
 /* Takes a reference on @server; borrows @loop, @settings and @cfg. */
@@ -41,9 +47,9 @@ struct server *pool_server(struct pool *p);
 void pool_reconfigure(struct pool *p, const struct pool_config *cfg);
 
 /* An idle connection at once, or NULL: the hot path. The holder then sets c->ops and c->holder. */
-struct bconn *pool_try(struct pool *p, bool found_rows);
+struct bconn *pool_try(struct pool *p, struct lease_want want);
 /* Otherwise: waits for one. @l is the caller's and stays put until @done, which runs once. */
-void pool_lease(struct pool *p, struct lease *l, bool found_rows, lease_done_fn *done);
+void pool_lease(struct pool *p, struct lease *l, struct lease_want want, lease_done_fn *done);
 /* Takes a waiting lease out; @done will not run. Harmless when it is not waiting. */
 void lease_cancel(struct lease *l);
 

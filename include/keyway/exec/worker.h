@@ -103,7 +103,8 @@ struct worker {
 	struct run *free_runs;
 	uint16_t *shard_scratch; /* room for the shards of the largest keyspace */
 	uint64_t last_refresh_us;
-	struct buf hold; /* small pieces of an answer, until they go out with what follows */
+	uint32_t refreshing; /* statements that wait for a schema */
+	struct buf hold;     /* small pieces of an answer, until they go out with what follows */
 	const struct session *hold_of;
 	struct worker_stats stats;
 	void *front; /* the listener side's own */

@@ -37,7 +37,7 @@ MUST_CHECK int sql_lit_value(struct str text, enum lit_kind kind, unsigned flags
  * then plain hex, a binary string). */
 void sql_lit_print(struct buf *b, const struct sql_value *v, const struct scan_mode *mode, struct str introducer);
 
-/* Appends @name as `name`. */
+/* Appends @name as `name`. A byte that is half a character comes as ?: it could swallow the quote. */
 void sql_ident_print(struct buf *b, struct str name, const struct scan_mode *mode);
 
 #endif
