@@ -194,6 +194,28 @@ void run_refresh(struct run *r, struct str keyspace);
 struct plan_values run_values(struct run *r);
 struct plan_session run_plan_session(struct run *r);
 
+/* route.c */
+unsigned run_response_flags(const struct run *r);
+/* The legs are made: what else has to be known before they go. Nothing when the statement has ended already. */
+void run_launch(struct session *s, struct run *r);
+
+/* insert.c */
+void run_insert(struct run *r);
+
+/* settle.c; the states PROBE, SETTLE and COLLECT of run.c */
+bool run_steps_done(const struct run *r);
+/* The first leg with an error, or NULL. */
+struct leg *run_bad_leg(struct run *r);
+/* Which errors may have ended the transaction on the server; nothing else in its answer would tell. */
+bool run_must_probe(struct run *r);
+void run_probe(struct run *r);
+void run_probed(struct run *r);
+bool run_must_settle(const struct run *r);
+void run_settle(struct run *r);
+void run_settled(struct run *r);
+/* Fetches the next thing; false when there is nothing (more). */
+bool run_collect_next(struct run *r);
+
 /* leg.c */
 extern const struct bconn_ops leg_ops;
 void leg_start(struct leg *l);
