@@ -413,3 +413,26 @@ void bconn_stmt_drop(struct bconn *c, const void *key)
 		}
 	}
 }
+
+void bconn_stmt_forget(struct bconn *c, const void *key)
+{
+	for (uint32_t i = 0; i < c->n_stmts; i++) {
+		if (c->stmts[i].key == key) {
+			c->stmts[i].key = NULL;
+			c->stmts[i].used = 0;
+			c->stmts_forgotten = true;
+			return;
+		}
+	}
+}
+
+void bconn_stmt_close_forgotten(struct bconn *c)
+{
+	c->stmts_forgotten = false;
+	for (uint32_t i = 0; i < c->n_stmts;) {
+		if (c->stmts[i].key)
+			i++;
+		else
+			stmt_close(c, i);
+	}
+}

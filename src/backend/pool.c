@@ -368,10 +368,13 @@ void pool_release(struct bconn *c, bool dirty)
 		c->settings = settings_login(p->settings, 45);
 		c->last_insert_known = false;
 		c->n_stmts = 0;
+		c->stmts_forgotten = false;
 		loop_timer_set(p->loop, &c->timer, now + p->cfg->connect_timeout_us);
 		bconn_init_session(c, true);
 		return;
 	}
+	if (UNLIKELY(c->stmts_forgotten))
+		bconn_stmt_close_forgotten(c);
 	bconn_goto(c, BCONN_IDLE);
 	c->idle_since_us = now;
 	list_push_front(&p->idle, &c->link);
@@ -445,7 +448,7 @@ void pool_kill(struct bconn *c, bool query_only)
 
 void pool_forget_stmt(struct pool *p, const void *key)
 {
-	/* a leased connection may be in the middle of a command: COM_STMT_CLOSE has no answer and waits its turn */
+	/* a leased connection may be in the middle of LOAD DATA LOCAL, where a command would be taken for data */
 	list_for_each (it, &p->idle)
 		bconn_stmt_drop(list_item(it, struct bconn, link), key);
 	list_for_each (it, &p->leased)

@@ -50,7 +50,7 @@ struct bconn_cmd {
 
 /* A statement prepared on this connection. */
 struct bstmt {
-	const void *key;     /* identity of the text (interned by the worker) */
+	const void *key;     /* identity of the text (interned by the worker); NULL: forgotten, to be closed */
 	uint32_t id;	     /* the server's */
 	uint32_t types_hash; /* of the parameter types it was last executed with; 0: never */
 	uint64_t used;	     /* for the choice of the one to close */
@@ -85,6 +85,7 @@ struct bconn {
 	struct bstmt *stmts;
 	uint32_t n_stmts, cap_stmts;
 	uint64_t stmt_clock;
+	bool stmts_forgotten; /* some of stmts are to be closed when the holder is done */
 	uint64_t born_us, idle_since_us;
 	struct wheel_timer timer; /* login deadline */
 	struct buf login;	  /* packet being read during login */
@@ -119,5 +120,9 @@ struct bstmt *bconn_stmt_find(struct bconn *c, const void *key);
 /* Remembers one; when there are too many the least recently used is closed on the server. */
 struct bstmt *bconn_stmt_add(struct bconn *c, const void *key, uint32_t id);
 void bconn_stmt_drop(struct bconn *c, const void *key);
+/* The same, but nothing is sent before the connection comes back: for one that another holder may be writing to. */
+void bconn_stmt_forget(struct bconn *c, const void *key);
+/* Closes what was forgotten. */
+void bconn_stmt_close_forgotten(struct bconn *c);
 
 #endif
