@@ -166,3 +166,14 @@ void run_insert(struct run *r)
 		return;
 	run_insert_go(r);
 }
+
+void insert_forget(struct run *r)
+{
+	if (!r->id_wait)
+		return;
+	if (ids_cancel(r->w->process->ids, &r->id_wait->waiter))
+		free(r->id_wait);
+	else
+		r->id_wait->run = NULL; /* its message is on the way */
+	r->id_wait = NULL;
+}

@@ -111,6 +111,13 @@ void run_refresh(struct run *r, struct str keyspace)
 	topo_refresh_schema(r->w->process->topo, keyspace, refresh_done, rw);
 }
 
+void refresh_forget(struct run *r)
+{
+	if (r->refresh_wait)
+		r->refresh_wait->run = NULL; /* its message is on the way */
+	r->refresh_wait = NULL;
+}
+
 /* A table that the schema does not have may have been made past this proxy: look once, not for every mistyped name. */
 static bool run_may_refresh(struct run *r)
 {

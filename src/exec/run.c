@@ -409,17 +409,8 @@ void run_fail(struct run *r, const struct err *e)
 /* Gives back what the statement held. */
 static void run_drop(struct run *r)
 {
-	if (r->id_wait) {
-		if (ids_cancel(r->w->process->ids, &r->id_wait->waiter))
-			free(r->id_wait);
-		else
-			r->id_wait->run = NULL; /* its message is on the way */
-		r->id_wait = NULL;
-	}
-	if (r->refresh_wait) {
-		r->refresh_wait->run = NULL;
-		r->refresh_wait = NULL;
-	}
+	insert_forget(r);
+	refresh_forget(r);
 	for (uint32_t i = 0; i < r->n_legs; i++)
 		leg_release(&r->legs[i]);
 	r->n_legs = 0;

@@ -201,6 +201,9 @@ void run_launch(struct session *s, struct run *r);
 
 /* insert.c */
 void run_insert(struct run *r);
+/* The statement ends: whoever still waits for it need not. */
+void insert_forget(struct run *r);
+void refresh_forget(struct run *r);
 
 /* settle.c; the states PROBE, SETTLE and COLLECT of run.c */
 bool run_steps_done(const struct run *r);
