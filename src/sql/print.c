@@ -56,6 +56,44 @@ static void print_returning(const struct printer *p, const struct sql_item *v, u
 	}
 }
 
+/* Would the scanner take @e for a plain value of a row? */
+static bool is_plain_value(const struct sql_expr *e)
+{
+	switch (e->kind) {
+	case SQL_E_UNARY:
+		return (e->op == SQL_OP_NEG || e->op == SQL_OP_PLUS) && e->args[0]->kind == SQL_E_LIT &&
+		       e->args[0]->lit_kind <= LIT_FLOAT;
+	case SQL_E_INTRODUCER:
+	case SQL_E_LIT:
+	case SQL_E_PARAM:
+	case SQL_E_NULL:
+	case SQL_E_TRUE:
+	case SQL_E_FALSE:
+	case SQL_E_DEFAULT: return e->n_args == 0 || e->kind == SQL_E_INTRODUCER;
+	default: return false;
+	}
+}
+
+/* A row that was kept apart, as ((1)) is, must not be folded when its text is read: one value keeps parentheses. */
+static void print_row(const struct printer *p, const struct sql_exprs *v, bool may_fold)
+{
+	bool open = may_fold;
+
+	for (uint32_t i = 0; i < v->n; i++)
+		open = open && is_plain_value(v->v[i]);
+	print_word(p, "(");
+	for (uint32_t i = 0; i < v->n; i++) {
+		bool parens = open && v->v[i]->kind != SQL_E_DEFAULT;
+
+		print_word(p, i ? ", " : "");
+		print_word(p, parens ? "(" : "");
+		print_expr(p, v->v[i], LEVEL_EXPR);
+		print_word(p, parens ? ")" : "");
+		open = open && !parens;
+	}
+	print_word(p, ")");
+}
+
 static void print_rows(const struct printer *p, const struct sql_insert *ins)
 {
 	print_word(p, " VALUES ");
@@ -65,9 +103,7 @@ static void print_rows(const struct printer *p, const struct sql_insert *ins)
 			print_text(p, ins->rows[i].text);
 			continue;
 		}
-		print_word(p, "(");
-		print_exprs(p, &ins->rows[i].values);
-		print_word(p, ")");
+		print_row(p, &ins->rows[i].values, i && ins->rows[i].values.n == ins->rows[0].values.n);
 	}
 }
 

@@ -378,8 +378,11 @@ static const char *fold_row(const struct lex *l, const char *p, uint32_t n_value
 	for (;;) {
 		if (p == end)
 			return NULL;
-		if ((*p == '-' || *p == '+') && end - p > 1 && (lex_is_digit(p[1]) || p[1] == '.'))
-			p++;
+		if (*p == '-' || *p == '+') {
+			p = skip_blank(p + 1, end);
+			if (p == end || !(lex_is_digit(*p) || *p == '.'))
+				return NULL;
+		}
 		switch (lex_cc[(uint8_t)*p] & CC_MASK) {
 		case CC_DIGIT: p = fold_number(p, end, l); break;
 		case CC_DOT: p = end - p > 1 && lex_is_digit(p[1]) ? fold_number(p, end, l) : NULL; break;
