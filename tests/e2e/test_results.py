@@ -104,6 +104,29 @@ def same(both, what, run):
         raise AssertionError("%s\n  Keyway: %s\n  server: %s" % (what, str(got)[:1500], str(want)[:1500]))
 
 
+def all_same(both, statements, run):
+    """Every statement in turn; tells of all that differ."""
+    wrong = []
+    for sql in statements:
+        try:
+            same(both, sql, lambda c, sql=sql: run(c, sql))
+        except AssertionError as x:
+            wrong.append(str(x))
+    assert not wrong, "%d differ\n%s" % (len(wrong), "\n".join(wrong))
+
+
+def as_text(c, sql):
+    return c.query_all(sql)
+
+
+def as_prepared(c, sql):
+    stmt = c.prepare(sql)
+    try:
+        return c.execute_all(stmt)
+    finally:
+        c.close_stmt(stmt)
+
+
 def test_all_types_as_text(both):
     same(both, "types", lambda c: c.query_all("SELECT * FROM types ORDER BY id"))
     for i in range(len(TYPES)):
@@ -117,24 +140,11 @@ def test_all_types_as_binary(both):
 
 
 def test_statements_as_text(both):
-    for sql in STATEMENTS:
-        if sql.startswith("HELP"):
-            continue
-        same(both, sql, lambda c, sql=sql: c.query_all(sql))
+    all_same(both, [s for s in STATEMENTS if not s.startswith("HELP")], as_text)
 
 
 def test_statements_as_prepared(both):
-    for sql in STATEMENTS:
-        if sql.startswith(("HELP", "CHECK", "ANALYZE")) or "ROW" in sql:
-            continue
-
-        def run(c, sql=sql):
-            stmt = c.prepare(sql)
-            try:
-                return c.execute_all(stmt)
-            finally:
-                c.close_stmt(stmt)
-        same(both, sql, run)
+    all_same(both, [s for s in STATEMENTS if not s.startswith(("HELP", "CHECK", "ANALYZE")) and "ROW" not in s], as_prepared)
 
 
 def test_what_prepare_tells(both):
@@ -147,10 +157,9 @@ def test_what_prepare_tells(both):
 
 
 def test_multi_results(both):
-    for sql in ("SELECT 1; SELECT 2", "INSERT INTO scratch VALUES (1), (2); SELECT * FROM scratch; DELETE FROM scratch",
+    all_same(both, ("SELECT 1; SELECT 2", "INSERT INTO scratch VALUES (1), (2); SELECT * FROM scratch; DELETE FROM scratch",
                 "CALL two_results(); SELECT 3", "SELECT 1; SELEKT 2", "DO 1; DO 2; DO 3", ";", "SELECT 1;", "SELECT 1; ;SELECT 2",
-                "SELECT ';'; SELECT \"a;b\" /* ; */; -- ;\nSELECT 3"):
-        same(both, sql, lambda c, sql=sql: c.query_all(sql))
+                "SELECT ';'; SELECT \"a;b\" /* ; */; -- ;\nSELECT 3"), as_text)
 
 
 def test_character_sets(both):
@@ -229,24 +238,21 @@ def test_local_infile_is_asked_only_where_allowed(tables, only_cluster):
 
 
 def test_errors_keep_errno_state_and_text(both):
-    for sql in ("SELECT * FROM nope.nope", "SELECT 1 +", "INSERT INTO n VALUES (1)", "SELECT ST_GeomFromText('POINT(1)')",
+    all_same(both, ("SELECT * FROM nope.nope", "SELECT 1 +", "INSERT INTO n VALUES (1)", "SELECT ST_GeomFromText('POINT(1)')",
                 "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'own ü', MYSQL_ERRNO = 30001", "CREATE TABLE n (a INT)", "DROP TABLE nope",
                 "CALL nope()", "SELECT nope()", "SELECT (SELECT 1 UNION SELECT 2)", "SELECT UPDATEXML(1, 2, 3)", "KILL 999999999",
-                "SET no_such_variable = 1", "SET max_allowed_packet = 5", "SET SESSION max_connections = 5", "USE nope", "EXECUTE nope"):
-        same(both, sql, lambda c, sql=sql: c.query_all(sql))
+                "SET no_such_variable = 1", "SET max_allowed_packet = 5", "SET SESSION max_connections = 5", "USE nope", "EXECUTE nope"), as_text)
 
 
 def test_warnings(both):
-    for sql in ("SELECT CAST('abc' AS SIGNED)", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "DROP TABLE IF EXISTS nope1, nope2", "SHOW WARNINGS LIMIT 1",
-                "SHOW ERRORS", "SELECT @@warning_count, @@error_count", "SELECT 1", "SHOW WARNINGS"):
-        same(both, sql, lambda c, sql=sql: c.query_all(sql))
+    all_same(both, ("SELECT CAST('abc' AS SIGNED)", "SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "DROP TABLE IF EXISTS nope1, nope2", "SHOW WARNINGS LIMIT 1",
+                "SHOW ERRORS", "SELECT @@warning_count, @@error_count", "SELECT 1", "SHOW WARNINGS"), as_text)
 
 
 def test_found_rows_and_row_count(both):
-    for sql in ("SELECT a FROM n ORDER BY a", "SELECT FOUND_ROWS()", "SELECT SQL_CALC_FOUND_ROWS a FROM n LIMIT 2", "SELECT FOUND_ROWS()",
+    all_same(both, ("SELECT a FROM n ORDER BY a", "SELECT FOUND_ROWS()", "SELECT SQL_CALC_FOUND_ROWS a FROM n LIMIT 2", "SELECT FOUND_ROWS()",
                 "INSERT INTO scratch VALUES (1), (2), (3)", "SELECT ROW_COUNT()", "UPDATE scratch SET a = 9", "SELECT ROW_COUNT()",
-                "SELECT ROW_COUNT()", "DELETE FROM scratch", "SELECT ROW_COUNT()", "DO 1", "SELECT ROW_COUNT()"):
-        same(both, sql, lambda c, sql=sql: c.query_all(sql))
+                "SELECT ROW_COUNT()", "DELETE FROM scratch", "SELECT ROW_COUNT()", "DO 1", "SELECT ROW_COUNT()"), as_text)
 
 
 def test_session_tracking_tells_the_same(tables, twin):
