@@ -269,21 +269,20 @@ static void client_readable(struct stream *st)
 {
 	struct client *c = container_of(st, struct client, st);
 	uint8_t *p = loop_scratch(c->f->w->loop);
-	size_t need = 0;
+	size_t need = 0, room = LOOP_SCRATCH_BYTES;
 	ssize_t got;
 
+	/* an SSLRequest is followed at once by TLS, which is not ours to read */
+	if (UNLIKELY(c->state == CLIENT_GREETED && c->f->cfg->tls_ctx && !stream_is_tls(st)) &&
+		buf_used(&c->in) < SSL_REQUEST_BYTES)
+		room = SSL_REQUEST_BYTES - buf_used(&c->in);
 	if (LIKELY(buf_used(&c->in) == 0)) {
-		/* an SSLRequest is followed at once by TLS, which is not ours to read */
-		bool first = c->state == CLIENT_GREETED && c->f->cfg->tls_ctx && !stream_is_tls(st);
-
-		got = stream_read(st, p, UNLIKELY(first) ? SSL_REQUEST_BYTES : LOOP_SCRATCH_BYTES);
+		got = stream_read(st, p, room);
 		if (got > 0) {
 			client_take(c, p, (size_t)got);
 			goto throttle;
 		}
 	} else {
-		size_t room = LOOP_SCRATCH_BYTES;
-
 		/* a long command: read it where it will stand, as much as is sure to come */
 		if (may_take(c) && buf_used(&c->in) >= PACKET_HEADER) {
 			need = PACKET_HEADER + get_u24(buf_head(&c->in));

@@ -206,11 +206,18 @@ static void sha2_password(struct client *c, const struct packet *pk)
 	size_t n;
 
 	if (is_safe(c)) {
-		if (auth_clear_read(p, &password) < 0)
+		/* the verdict may close the client, and the packet's memory goes with it */
+		n = SIZE_MAX;
+		if (auth_clear_read(p, &password) == 0) {
+			n = password.n;
+			memcpy(clear, password.p, n);
+		}
+		auth_wipe(pk->payload, pk->n);
+		if (n == SIZE_MAX)
 			denied(c);
 		else
-			check_clear(c, password);
-		auth_wipe(pk->payload, pk->n);
+			check_clear(c, str_make(clear, n));
+		auth_wipe(clear, sizeof(clear));
 		return;
 	}
 	if (c->login->step == AUTH_SHA2_WANTS_PASSWORD && pk->n == 1 && pk->payload[0] == AUTH_SHA2_REQUEST_KEY &&
@@ -282,6 +289,10 @@ static void handshake(struct client *c, const struct packet *pk, size_t bytes_be
 		c->state = CLIENT_TLS;
 		if (stream_tls_start(&c->st, c->f->cfg->tls_ctx, true, NULL) < 0)
 			client_close(c);
+		return;
+	}
+	if ((h.caps & CLIENT_SSL) && !stream_is_tls(&c->st)) {
+		client_close(c); /* it speaks of TLS and is not in it */
 		return;
 	}
 	c->caps = h.caps;
