@@ -452,7 +452,7 @@ void pool_forget_stmt(struct pool *p, const void *key)
 	list_for_each (it, &p->idle)
 		bconn_stmt_drop(list_item(it, struct bconn, link), key);
 	list_for_each (it, &p->leased)
-		bconn_stmt_drop(list_item(it, struct bconn, link), key);
+		bconn_stmt_forget(list_item(it, struct bconn, link), key);
 }
 
 void pool_stats(const struct pool *p, struct pool_stats *out)
