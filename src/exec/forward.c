@@ -83,8 +83,9 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 	struct session *s = r->s;
 	struct track_iter it = track_begin(track);
 	struct track_entry e;
+	int rc;
 
-	while (track_next(&it, &e) == 1) {
+	while ((rc = track_next(&it, &e)) == 1) {
 		switch (e.type) {
 		case SESSION_TRACK_STATE_CHANGE:
 			/* a state that no statement of ours explains: the connection stays with this client */
@@ -111,6 +112,11 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 		case SESSION_TRACK_GTIDS: track_add(out, e.type, e.value); break;
 		default: break; /* of transactions Keyway itself tells */
 		}
+	}
+	if (rc < 0) {
+		/* what changed cannot be read: better kept than given to another client */
+		s->pins |= PIN_STATE;
+		s->pin_why = "the server reported a change that cannot be read";
 	}
 }
 

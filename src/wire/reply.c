@@ -103,8 +103,13 @@ int track_next(struct track_iter *it, struct track_entry *out)
 		rd_u8(&r); /* the encoding; 0, text, is the only one */
 		out->value = rd_lenenc_str(&r);
 		break;
-	case SESSION_TRACK_SCHEMA:
+	case SESSION_TRACK_SCHEMA: out->value = rd_lenenc_str(&r); break;
 	case SESSION_TRACK_STATE_CHANGE:
+		/* the bare digit, as servers send it; with a length before it, as the others have one, it is taken too
+		 */
+		out->value = entry.n == 2 && entry.p[0] == 1 ? str_make(entry.p + 1, 1) : entry;
+		r.p = r.end;
+		break;
 	case SESSION_TRACK_TRANSACTION_CHARACTERISTICS:
 	case SESSION_TRACK_TRANSACTION_STATE: out->value = rd_lenenc_str(&r); break;
 	default: out->value = entry; break;
@@ -127,6 +132,10 @@ void track_add(struct buf *b, uint8_t type, struct str value)
 	bool gtid = type == SESSION_TRACK_GTIDS;
 
 	wr_u8(b, type);
+	if (type == SESSION_TRACK_STATE_CHANGE) {
+		wr_lenenc_str(b, value);
+		return;
+	}
 	wr_lenenc(b, lenenc_size(value.n) + value.n + gtid);
 	if (gtid)
 		wr_u8(b, 0);
