@@ -89,7 +89,8 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 		switch (e.type) {
 		case SESSION_TRACK_STATE_CHANGE:
 			/* a state that no statement of ours explains: the connection stays with this client */
-			if (r->answer == ANSWER_PASS && !(r->collects & COLLECT_VARS)) {
+			if (r->answer == ANSWER_PASS && !(r->collects & COLLECT_VARS) && r->verb != SCAN_LOCK &&
+				r->verb != SCAN_UNLOCK) {
 				s->pins |= PIN_STATE;
 				if (!s->pin_why)
 					s->pin_why = "the server reported a change of session state";

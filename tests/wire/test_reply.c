@@ -17,6 +17,22 @@ static struct ok_packet sample(struct buf *track)
 		.track = str_make((char *)track->p, buf_used(track)) };
 }
 
+START_TEST(state_change_is_a_bare_digit)
+{
+	/* as MariaDB 10.11 sends it behind a variable: 02 01 '1' */
+	static const char bytes[] = "\x00\x0a\x03sql\x05STRIC\x02\x01\x31";
+	struct track_iter it = track_begin(str_make(bytes, sizeof(bytes) - 1));
+	struct track_entry e;
+
+	ck_assert_int_eq(track_next(&it, &e), 1);
+	ck_assert_int_eq(e.type, SESSION_TRACK_SYSTEM_VARIABLES);
+	ck_assert_int_eq(track_next(&it, &e), 1);
+	ck_assert_int_eq(e.type, SESSION_TRACK_STATE_CHANGE);
+	ck_assert(str_eqz(e.value, "1"));
+	ck_assert_int_eq(track_next(&it, &e), 0);
+}
+END_TEST
+
 START_TEST(an_ok_comes_back_under_all_capabilities)
 {
 	const uint32_t caps = (_i & 1 ? DEP : 0) | (_i & 2 ? TRACK : 0);
@@ -209,7 +225,7 @@ START_TEST(a_definition_comes_back)
 		.type = MYSQL_TYPE_JSON,
 		.flags = 0x9001,
 		.decimals = 31 },
-		      got;
+			  got;
 	struct buf b = { 0 };
 
 	for (int form = 0; form < 3; form++) {
@@ -250,6 +266,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
 	tcase_add_loop_test(tc, an_ok_comes_back_under_all_capabilities, 0, 4);
+	tcase_add_test(tc, state_change_is_a_bare_digit);
 	tcase_add_test(tc, an_ok_without_text_is_seven_bytes);
 	tcase_add_test(tc, the_end_of_rows_in_both_flavours);
 	tcase_add_test(tc, tracked_changes_come_one_by_one);
