@@ -29,7 +29,7 @@ SETTINGS = ["skip-log-bin", "character-set-server = latin1", "collation-server =
             "innodb_lock_wait_timeout = 50", "key_buffer_size = 1M", "binlog_format = MIXED", "secure-file-priv = ", "log_slave_updates = 0"]
 RESET = ["test", "mtr"]
 SYSTEM = ("mysql", "information_schema", "performance_schema", "sys") + tuple(RESET)
-ACCOUNT = Account("root", "", ["GRANT ALL ON *.* TO {who} WITH GRANT OPTION", "GRANT PROXY ON ''@'%' TO {who} WITH GRANT OPTION",
+ACCOUNT = Account("root", "", ["GRANT ALL ON *.* TO {who} WITH GRANT OPTION",
                                 "ALTER USER {who} IDENTIFIED BY ''"], ("localhost", "127.0.0.1", "%"))
 
 

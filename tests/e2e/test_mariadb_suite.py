@@ -21,8 +21,12 @@ class SuiteSite:
         self.server = mariadb_suite.new_server(self.folder, os.path.join(BUILD, "cache"))
         backend = {"name": "suite", "host": self.server.host, "port": self.server.port, "role": "primary"}
         document = {"keyspace": "*", "shards": [{"range": "-", "backends": [backend]}]}
-        self.site = start_site([document], None, user="root", password="", backend_user="root", backend_password="",
-                               settings={"limits": {"max_packet": "16M"}})
+        try:
+            self.site = start_site([document], None, user="root", password="", backend_user="root", backend_password="",
+                                   settings={"limits": {"max_packet": "16M"}})
+        except BaseException:
+            self.server.kill()
+            raise
 
     def fresh(self):
         """The server as it was, on the same port, so that no test sees what a failed one left."""
