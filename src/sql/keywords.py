@@ -10,6 +10,7 @@ SLOTS = 4096
 WORD_MAX = 36
 K1, K2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 MASK = (1 << 64) - 1
+NOTED = {'update', 'share', 'outfile', 'dumpfile', 'infile', 'temporary', 'value', 'not', 'into'}
 FOLD = 0x2020202020202020
 
 
@@ -42,6 +43,7 @@ def main():
             flags = ['KWF_RES_MYSQL'] * ('m' in res) + ['KWF_RES_MYSQL8'] * ('8' in res)
             flags += ['KWF_RES_MARIA'] * ('M' in res) + ['KWF_CALL'] * (call == 'c')
             flags += ['KWF_ANYWHERE'] * special.endswith('!')
+            flags += ['KWF_NOTED'] * (special != '-' or word in NOTED)
             c.write('\t{ .a = 0x%xu, .b = 0x%xu, .len = %d, .kind = KW_%s, .flags = %s, .verb = %s, .special = %s, .text = "%s" },\n' % (
                 a, b, len(word), name, ' | '.join(flags) or '0',
                 '0' if verb == '-' else 'SCAN_VERBS' if verb == 'WITH' else 'SCAN_' + verb,

@@ -3,12 +3,13 @@
  * For scan.c and rows.c. Pure. */
 #include "lex.h"
 
-#define SP CC_SPACE
-#define WO (CC_WORD | CC_IDENT)
-#define DI (CC_DIGIT | CC_IDENT)
-#define SE CC_SELF
+#define SP  CC_SPACE
+#define WO  (CC_WORD | CC_IDENT)
+#define DI  (CC_DIGIT | CC_IDENT)
+#define SE  CC_SELF
 #define W16 WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO
 
+/* clang-format off */
 const uint8_t lex_cc[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, SP, SP, SP, SP, SP, 0, 0, /* 00 */
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 10 */
@@ -21,6 +22,7 @@ const uint8_t lex_cc[256] = {
 	WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, WO, SE, CC_PIPE, SE, SE, 0, /* p-z { | } ~ */
 	W16, W16, W16, W16, W16, W16, W16, W16, /* 80-ff */
 };
+/* clang-format on */
 
 void lex_init(struct lex *l, struct str text, const struct scan_mode *mode)
 {
@@ -40,20 +42,15 @@ size_t lex_char_len(uint8_t charset, const char *p, const char *end)
 		return 1;
 	b = (uint8_t)p[1];
 	switch (charset) {
-	case SCAN_CS_SJIS:
-		lead = (a <= 0x9f || (a >= 0xe0 && a <= 0xfc)) && b <= 0xfc;
-		break;
-	case SCAN_CS_BIG5:
-		lead = a >= 0xa1 && a <= 0xf9 && (b < 0x7f || b >= 0xa1);
-		break;
+	case SCAN_CS_SJIS: lead = (a <= 0x9f || (a >= 0xe0 && a <= 0xfc)) && b <= 0xfc; break;
+	case SCAN_CS_BIG5: lead = a >= 0xa1 && a <= 0xf9 && (b < 0x7f || b >= 0xa1); break;
 	case SCAN_CS_GB18030:
 		if (b >= 0x30 && b <= 0x39)
-			return end - p >= 4 && (uint8_t)p[2] >= 0x81 && (uint8_t)p[2] <= 0xfe && lex_is_digit(p[3]) ? 4 : 1;
+			return end - p >= 4 && (uint8_t)p[2] >= 0x81 && (uint8_t)p[2] <= 0xfe && lex_is_digit(p[3]) ? 4
+														    : 1;
 		lead = true;
 		break;
-	default:
-		lead = true;
-		break;
+	default: lead = true; break;
 	}
 	return lead && b >= 0x40 && b != 0x7f && b != 0xff ? 2 : 1;
 }
@@ -201,8 +198,9 @@ unsigned lex_comment(struct lex *l, struct lexeme *x)
 	e = find_comment_end(p + 2, end);
 	if (!e)
 		return lex_broken(l, "unterminated comment");
-	if (p[2] == '+' && e - p >= 5 && (l->prev == T_SELECT || l->prev == T_INSERT || l->prev == T_REPLACE ||
-		l->prev == T_UPDATE || l->prev == T_DELETE)) {
+	if (p[2] == '+' && e - p >= 5 &&
+		(l->prev == T_SELECT || l->prev == T_INSERT || l->prev == T_REPLACE || l->prev == T_UPDATE ||
+			l->prev == T_DELETE)) {
 		l->seen |= SCAN_F_HINT;
 		return lex_token(l, x, e, T_HINT);
 	}
@@ -236,8 +234,8 @@ unsigned lex_number(struct lex *l, struct lexeme *x)
 		bool hex = *e == 'x';
 
 		q = e + 1;
-		while (q < end && (hex ? lex_is_digit(*q) || ((*q | 0x20) >= 'a' && (*q | 0x20) <= 'f') :
-					 *q == '0' || *q == '1'))
+		while (q < end &&
+			(hex ? lex_is_digit(*q) || ((*q | 0x20) >= 'a' && (*q | 0x20) <= 'f') : *q == '0' || *q == '1'))
 			q++;
 		if (q > e + 1 && (q == end || !lex_is_ident(*q)))
 			return lex_token(l, x, q, hex ? T_HEX : T_BIT);
@@ -257,9 +255,10 @@ unsigned lex_number(struct lex *l, struct lexeme *x)
 }
 
 static const char *const charset_names[] = { "utf8mb4", "utf8", "utf8mb3", "binary", "latin1", "ascii", "ucs2", "utf16",
-	"utf16le", "utf32", "big5", "dec8", "cp850", "hp8", "koi8r", "latin2", "swe7", "ujis", "sjis", "hebrew", "tis620",
-	"euckr", "koi8u", "gb2312", "greek", "cp1250", "gbk", "latin5", "armscii8", "cp866", "keybcs2", "macce", "macroman",
-	"cp852", "latin7", "cp1251", "cp1256", "cp1257", "geostd8", "cp932", "eucjpms", "gb18030", "filename" };
+	"utf16le", "utf32", "big5", "dec8", "cp850", "hp8", "koi8r", "latin2", "swe7", "ujis", "sjis", "hebrew",
+	"tis620", "euckr", "koi8u", "gb2312", "greek", "cp1250", "gbk", "latin5", "armscii8", "cp866", "keybcs2",
+	"macce", "macroman", "cp852", "latin7", "cp1251", "cp1256", "cp1257", "geostd8", "cp932", "eucjpms", "gb18030",
+	"filename" };
 
 bool lex_charset_known(const char *p, size_t n)
 {
@@ -300,8 +299,7 @@ unsigned lex_prefixed(struct lex *l, struct lexeme *x)
 		if (e == l->end || *e != '\'')
 			return lex_broken(l, "malformed bit literal");
 		return lex_token(l, x, e + 1, T_BIT);
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -317,8 +315,8 @@ unsigned lex_at(struct lex *l, struct lexeme *x)
 	if (c == '\'' || c == '"') {
 		uint8_t flags = 0;
 
-		e = c == '"' && l->mode->flags & SCAN_ANSI_QUOTES ? lex_quoted_name(l, e + 1, c) :
-								    lex_string(l, e + 1, c, &flags);
+		e = c == '"' && l->mode->flags & SCAN_ANSI_QUOTES ? lex_quoted_name(l, e + 1, c)
+								  : lex_string(l, e + 1, c, &flags);
 		return e ? lex_token(l, x, e, T_UVAR) : lex_broken(l, "unterminated string");
 	}
 	if (c == '`') {

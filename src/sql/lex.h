@@ -29,6 +29,7 @@ enum {
 	KWF_RES_MARIA = 1u << 2,
 	KWF_CALL = 1u << 3,
 	KWF_ANYWHERE = 1u << 4,
+	KWF_NOTED = 1u << 5, /* the scan looks at it closer: it has a flag or its neighbours can give it one */
 };
 
 struct keyword {
@@ -204,7 +205,8 @@ static inline const char *lex_word_end(const struct lex *l, const char *p)
 	return p;
 }
 
-static inline unsigned lex_token(struct lex *l, struct lexeme *x, const char *e, unsigned kind)
+static inline __attribute__((always_inline)) unsigned lex_token(
+	struct lex *l, struct lexeme *x, const char *e, unsigned kind)
 {
 	x->off = (uint32_t)(l->p - l->base);
 	x->len = (uint32_t)(e - l->p);
@@ -220,7 +222,7 @@ static inline unsigned lex_broken(struct lex *l, const char *why)
 	return LEX_BROKEN;
 }
 
-static inline unsigned lex_word(struct lex *l, struct lexeme *x)
+static inline __attribute__((always_inline)) unsigned lex_word(struct lex *l, struct lexeme *x)
 {
 	const char *p = l->p, *e = lex_word_end(l, p + (l->mode->charset == SCAN_CS_SAFE));
 	const struct keyword *k;
@@ -248,12 +250,23 @@ static inline unsigned lex_word(struct lex *l, struct lexeme *x)
 	return lex_token(l, x, e, k->kind);
 }
 
+/* Calls a function that is not inlined with a lexeme of its own, so that the caller's @x can stay in registers. */
+static inline __attribute__((always_inline)) unsigned lex_slow(
+	struct lex *l, struct lexeme *x, unsigned (*fn)(struct lex *l, struct lexeme *x))
+{
+	struct lexeme copy = *x;
+	unsigned kind = fn(l, &copy);
+
+	*x = copy;
+	return kind;
+}
+
 /* The next token into @x; its kind, LEX_END at the end of the text or LEX_BROKEN. */
-static inline unsigned lex_next(struct lex *l, struct lexeme *x)
+static inline __attribute__((always_inline)) unsigned lex_next(struct lex *l, struct lexeme *x)
 {
 	const char *p, *end = l->end, *e, *from = l->p;
 	unsigned kind;
-	uint8_t cc;
+	uint8_t cc, lit_flags;
 
 	x->lit_flags = 0;
 	x->kw = NULL;
@@ -272,7 +285,7 @@ again:
 	case CC_WORD:
 		/* prefixes that make the word something else: X'' B'' N'' and _charset */
 		if (UNLIKELY((end - p > 1 && p[1] == '\'') || *p == '_') && !l->name_next) {
-			kind = lex_prefixed(l, x);
+			kind = lex_slow(l, x, lex_prefixed);
 			if (kind)
 				return kind;
 		}
@@ -280,7 +293,12 @@ again:
 	case CC_DIGIT:
 		if (l->name_next)
 			return lex_word(l, x);
-		return lex_number(l, x);
+		/* plain integers are most of all numbers; 0x41 and the like are not */
+		for (e = p + 1; e < end && lex_is_digit(*e);)
+			e++;
+		if (LIKELY(e == end || (!lex_is_ident(*e) && *e != '.')))
+			return lex_token(l, x, e, T_INT);
+		return lex_slow(l, x, lex_number);
 	case CC_DQUOTE:
 		if (l->mode->flags & SCAN_ANSI_QUOTES) {
 			e = lex_quoted_name(l, p + 1, '"');
@@ -291,9 +309,11 @@ again:
 		}
 		/* fall through */
 	case CC_STRING:
-		e = lex_string(l, p + 1, *p, &x->lit_flags);
+		lit_flags = 0;
+		e = lex_string(l, p + 1, *p, &lit_flags);
 		if (!e)
 			return lex_broken(l, "unterminated string");
+		x->lit_flags = lit_flags;
 		return lex_token(l, x, e, T_STRING);
 	case CC_BACKTICK:
 		e = lex_quoted_name(l, p + 1, '`');
@@ -322,14 +342,14 @@ again:
 		return lex_token(l, x, p + 1, '*');
 	case CC_HASH:
 	comment:
-		kind = lex_comment(l, x);
+		kind = lex_slow(l, x, lex_comment);
 		if (kind == LEX_END)
 			goto again;
 		return kind;
-	case CC_AT: return lex_at(l, x);
+	case CC_AT: return lex_slow(l, x, lex_at);
 	case CC_DOT:
 		if (end - p > 1 && lex_is_digit(p[1]) && !(x->flags & TF_ADJACENT && l->prev == T_IDENT))
-			return lex_number(l, x);
+			return lex_slow(l, x, lex_number);
 		l->name_next = end - p > 1 && lex_is_ident(p[1]);
 		return lex_token(l, x, p + 1, '.');
 	case CC_LESS:

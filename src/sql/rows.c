@@ -111,12 +111,23 @@ static int read_row(
 	int depth = 0;
 
 	for (;;) {
-		const char *q = vp.n_toks == 0 && depth == 1 ? quick_value(l, l->p, &vp) : NULL;
 		unsigned kind;
 
-		if (q) {
-			l->p = q;
-			l->prev = T_INT;
+		if (vp.n_toks == 0 && depth == 1) {
+			const char *q = l->p;
+
+			while (q < l->end && *q == ' ')
+				q++;
+			q = quick_value(l, q, &vp);
+			if (q) {
+				l->p = q + 1;
+				if (*q == ')') {
+					x.off = (uint32_t)(q - l->base);
+					break;
+				}
+				value_close(&vp, n++, row, want, out);
+				continue;
+			}
 		}
 		kind = lex_next(l, &x);
 		if (kind <= LEX_BROKEN)

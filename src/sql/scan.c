@@ -137,13 +137,18 @@ static inline void norm_word(struct pass *ps, const struct lexeme *x)
 	ps->norm_n += x->len;
 }
 
-static void add_tok(struct pass *ps, const struct lexeme *x)
+static inline void add_tok(struct pass *ps, const struct lexeme *x)
 {
 	struct scan *s = ps->s;
+	struct scan_tok *t;
 
 	if (UNLIKELY(s->n_toks == s->tok_cap))
 		grow_toks(s);
-	s->tok_v[s->n_toks++] = (struct scan_tok){ x->off, x->len, x->kind, x->flags };
+	t = &s->tok_v[s->n_toks++];
+	t->off = x->off;
+	t->len = x->len;
+	t->kind = x->kind;
+	t->flags = x->flags;
 }
 
 static inline void norm_room(struct pass *ps, size_t len)
@@ -198,8 +203,9 @@ static void special_word(struct pass *ps, const struct keyword *k, const char *e
 		ps->s->flags |= k->special;
 }
 
-static void set_verb(struct pass *ps, const struct lexeme *x)
+static __attribute__((noinline)) void set_verb(struct pass *ps, struct lexeme word)
 {
+	const struct lexeme *x = &word;
 	struct scan *s = ps->s;
 
 	ps->verb_known = true;
@@ -247,17 +253,15 @@ static void created_object(struct pass *ps, unsigned kind)
 }
 
 /* What a word means for flags and class; only words that have any meaning come here. */
-static void keyword_seen(struct pass *ps, const struct lexeme *x)
+static __attribute__((noinline)) void keyword_seen(struct pass *ps, struct lexeme word)
 {
+	const struct lexeme *x = &word;
 	struct scan *s = ps->s;
 
 	if (x->kw->special)
 		special_word(ps, x->kw, ps->lex.p);
 	switch (x->kind) {
-	case KW_SELECT:
-		if (s->n_toks > 1 && ps->verb_tok != s->n_toks - 1)
-			s->flags |= SCAN_F_SUBQUERY;
-		break;
+	case KW_INTO: ps->into_list = true; break;
 	case KW_UPDATE:
 		if (ps->prev == KW_FOR)
 			s->flags |= SCAN_F_LOCKING;
@@ -458,10 +462,9 @@ static void fold_rows(struct pass *ps)
 }
 
 /* Follows an INSERT from VALUES to the end of its rows, token by token. */
-static void rows_step(struct pass *ps, const struct lexeme *x)
+static void rows_step(struct pass *ps, uint32_t off, unsigned kind)
 {
 	struct scan *s = ps->s;
-	unsigned kind = x->kind;
 
 	switch (ps->rows) {
 	case ROWS_LOOKING:
@@ -478,7 +481,7 @@ static void rows_step(struct pass *ps, const struct lexeme *x)
 			return;
 		}
 		if (s->n_rows == 0) {
-			s->rows_off = x->off;
+			s->rows_off = off;
 			s->rows_tok = s->n_toks - 1;
 		}
 		ps->row_values = 0;
@@ -487,7 +490,7 @@ static void rows_step(struct pass *ps, const struct lexeme *x)
 	case ROWS_IN:
 		if (kind == ')' && ps->depth == ps->verb_depth) {
 			s->n_rows++;
-			s->rows_end = x->off + 1;
+			s->rows_end = off + 1;
 			s->rows_tok_end = s->n_toks;
 			if (s->n_rows == 1)
 				ps->n_values = ps->row_values;
@@ -501,7 +504,7 @@ static void rows_step(struct pass *ps, const struct lexeme *x)
 	}
 }
 
-static void literal_seen(struct pass *ps, const struct lexeme *x, enum lit_kind kind)
+static inline void literal_seen(struct pass *ps, const struct lexeme *x, enum lit_kind kind)
 {
 	static const char marks[] = { 'i', 'd', 'f', 's', 'x', 'b' };
 	struct scan *s = ps->s;
@@ -556,45 +559,83 @@ static bool text_follows(const struct lex *at)
 	return kind != LEX_END;
 }
 
-static inline void flag_token(struct pass *ps, const struct lexeme *x)
+/* Tokens that are neither words nor plain characters nor literals. */
+static void other_seen(struct pass *ps, unsigned kind)
 {
 	struct scan *s = ps->s;
 
-	switch (x->kind) {
+	switch (kind) {
 	case T_UVAR: s->flags |= SCAN_F_UVAR | (ps->into_list ? SCAN_F_INTO_VAR : 0); break;
 	case T_ATAT: s->flags |= SCAN_F_SYSVAR; break;
 	case T_ASSIGN: s->flags |= SCAN_F_UVAR_ASSIGN; break;
-	case T_IDENT:
-		/* a quoted name before a parenthesis may still be a built-in function */
-		if (UNLIKELY(x->flags & TF_QUOTED) && x->len > 2 && paren_follows(ps->lex.p, ps->lex.end)) {
-			const struct keyword *k = keyword_find(ps->lex.base + x->off + 1, x->len - 2, ps->lex.end);
-
-			if (k)
-				s->flags |= k->special;
-		}
-		break;
-	case ':':
-		if (s->n_toks == 2) { /* label: LOOP ... */
-			s->verb = SCAN_COMPOUND;
-			s->tok_v[0].kind = T_IDENT;
-			ps->compound = true;
-		}
-		break;
 	default: break;
 	}
-	if (UNLIKELY(ps->into_list) && x->kind != ',' && x->kind != T_UVAR && x->kind != T_IDENT)
-		ps->into_list = false;
-	if (UNLIKELY(x->kind == KW_INTO))
-		ps->into_list = true;
+}
+
+/* A quoted name before a parenthesis may still be a built-in function. */
+static void quoted_seen(struct pass *ps, uint32_t off, uint32_t len)
+{
+	const struct keyword *k;
+
+	if (len <= 2 || !paren_follows(ps->lex.p, ps->lex.end))
+		return;
+	k = keyword_find(ps->lex.base + off + 1, len - 2, ps->lex.end);
+	if (k)
+		ps->s->flags |= k->special;
+}
+
+/* label: LOOP ... */
+static void label_seen(struct pass *ps)
+{
+	struct scan *s = ps->s;
+
+	if (s->n_toks != 2)
+		return;
+	s->verb = SCAN_COMPOUND;
+	s->tok_v[0].kind = T_IDENT;
+	ps->compound = true;
+}
+
+static inline void char_seen(struct pass *ps, unsigned kind)
+{
+	ps->s->norm_v[ps->norm_n++] = (char)kind;
+	if (kind == '(')
+		ps->depth++;
+	else if (kind == ')')
+		ps->depth--;
+	else if (UNLIKELY(kind == ':'))
+		label_seen(ps);
+}
+
+static inline void word_seen(struct pass *ps, const struct lexeme *x)
+{
+	norm_word(ps, x);
+	if (x->kw) {
+		if (UNLIKELY(x->kind == KW_SELECT && ps->verb_known))
+			ps->s->flags |= SCAN_F_SUBQUERY;
+		if (UNLIKELY(x->kw->flags & KWF_NOTED || ps->with_pending || (ps->verb_known && !ps->object_known)))
+			keyword_seen(ps, *x);
+	} else if (x->kind == T_IDENT) {
+		if (UNLIKELY(x->flags & TF_QUOTED))
+			quoted_seen(ps, x->off, x->len);
+	} else {
+		other_seen(ps, x->kind);
+	}
+}
+
+static int too_many_tokens(const struct pass *ps, struct err *err)
+{
+	return err_set(err, ERR_LIMIT, ER_NET_PACKET_TOO_LARGE,
+		"The statement has more than %u tokens; send it in parts", ps->max_tokens);
 }
 
 static int scan_tokens(struct pass *ps, struct err *err)
 {
 	struct scan *s = ps->s;
 	struct lex *l = &ps->lex;
-	struct lexeme x = { 0 };
 
 	for (;;) {
+		struct lexeme x;
 		unsigned kind = lex_next(l, &x);
 
 		if (UNLIKELY(kind <= LEX_BROKEN)) {
@@ -613,31 +654,25 @@ static int scan_tokens(struct pass *ps, struct err *err)
 			return 0;
 		}
 		if (UNLIKELY(s->n_toks >= ps->max_tokens))
-			return err_set(err, ERR_LIMIT, ER_NET_PACKET_TOO_LARGE,
-				"The statement has more than %u tokens; send it in parts", ps->max_tokens);
+			return too_many_tokens(ps, err);
 		add_tok(ps, &x);
 		norm_room(ps, x.len);
-		if (!(kind == '(' && ps->norm_n && s->n_toks > 1 && s->tok_v[s->n_toks - 2].flags & TF_CALL) &&
-			ps->norm_n)
+		if (LIKELY(ps->norm_n) && !(kind == '(' && s->n_toks > 1 && s->tok_v[s->n_toks - 2].flags & TF_CALL))
 			s->norm_v[ps->norm_n++] = ' ';
-		if (kind >= T_INT && kind <= T_PARAM) {
+		if (kind >= T_INT && kind <= T_PARAM)
 			literal_seen(ps, &x, (enum lit_kind)(kind - T_INT));
-		} else if (kind < 256) {
-			s->norm_v[ps->norm_n++] = (char)kind;
-			if (kind == '(')
-				ps->depth++;
-			else if (kind == ')')
-				ps->depth--;
-		} else {
-			norm_word(ps, &x);
+		else if (kind < 256)
+			char_seen(ps, kind);
+		else
+			word_seen(ps, &x);
+		if (UNLIKELY(!ps->verb_known)) {
+			if (kind != '(')
+				set_verb(ps, x);
+		} else if (ps->rows != ROWS_NONE) {
+			rows_step(ps, x.off, kind);
 		}
-		if (UNLIKELY(!ps->verb_known) && kind != '(')
-			set_verb(ps, &x);
-		else if (ps->rows != ROWS_NONE)
-			rows_step(ps, &x);
-		if (x.kw)
-			keyword_seen(ps, &x);
-		flag_token(ps, &x);
+		if (UNLIKELY(ps->into_list) && kind != ',' && kind != T_UVAR && kind != T_IDENT && kind != KW_INTO)
+			ps->into_list = false;
 		ps->prev = (uint16_t)kind;
 	}
 }

@@ -104,7 +104,9 @@ static bool begins_query(const struct cur *c)
 	case KW_SELECT:
 	case KW_VALUES:
 	case KW_TABLE: return true;
-	case KW_WITH: return (cur_is_name(c, 1) || cur_kind(c, 1) == KW_RECURSIVE) && cur_kind(c, 1) != KW_SYSTEM && cur_kind(c, 1) != KW_PARSER;
+	case KW_WITH:
+		return (cur_is_name(c, 1) || cur_kind(c, 1) == KW_RECURSIVE) && cur_kind(c, 1) != KW_SYSTEM &&
+		       cur_kind(c, 1) != KW_PARSER;
 	case '(':
 		for (uint32_t n = 1;; n++) {
 			unsigned k = cur_kind(c, n);
