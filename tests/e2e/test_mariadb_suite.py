@@ -19,7 +19,8 @@ class SuiteSite:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="keyway-suite-db-")
         self.server = mariadb_suite.new_server(self.folder, os.path.join(BUILD, "cache"))
-        backend = {"name": "suite", "host": self.server.host, "port": self.server.port, "role": "primary"}
+        # By its unix socket: stored programs then have the definer root@localhost, as in the expected results.
+        backend = {"name": "suite", "socket": self.server.socket, "role": "primary"}
         document = {"keyspace": "*", "shards": [{"range": "-", "backends": [backend]}]}
         try:
             self.site = start_site([document], None, user="root", password="", backend_user="root", backend_password="",

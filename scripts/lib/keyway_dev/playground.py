@@ -251,7 +251,7 @@ def main(argv):
         cluster.start()
         if sample:
             with progress.part("load the sample") as part:
-                conn = cluster.connect(database="shop")
+                conn = cluster.connect(database="shop", read_timeout=60)
                 part.note = shop.load(conn)
                 conn.close()
         for path in a.schema:
