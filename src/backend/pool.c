@@ -408,7 +408,7 @@ static void pool_on_tick(struct wheel_timer *t, uint64_t now_us)
 	if (!list_empty(&p->idle) && !p->n_waiting && atomic_load(&p->server->starving))
 		pool_close(list_item(p->idle.prev, struct bconn, link));
 	if (p->n_waiting)
-		pool_open_for_waiters(p);
+		loop_post(p->loop, &p->serve); /* a connection may have become ready in this very round */
 	else if (p->n_idle)
 		pool_tick_by(p, now_us + IDLE_TICK_US);
 }
