@@ -230,12 +230,14 @@ END_TEST
 
 START_TEST(connects_are_paced)
 {
-	cfg.connects_per_second = 20;
+	cfg.connects_per_second = 1;
 	want_of(&a, pool, false);
 	want_of(&b, pool, false);
 	pump();
 	pump();
 	ck_assert_uint_eq(atomic_load(&server->conns), 1);
+	ck_assert_uint_gt(atomic_load(&server->next_connect_us), loop_now_us(loop));
+	atomic_store(&server->next_connect_us, 0);
 	WAIT_FOR(a.done && b.done);
 	ck_assert(a.c && b.c);
 }

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/keyway-listener-XXXXXX";
+static char dir[40];
 static char path[64];
 static struct err err;
 static int fds[64];
@@ -22,6 +22,7 @@ static size_t n_fds;
 static void setup(void)
 {
 	loop = loop_new();
+	snprintf(dir, sizeof(dir), "/tmp/keyway-listener-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/sock", dir);
 	memset(&err, 0, sizeof(err));
@@ -199,7 +200,7 @@ END_TEST
 
 START_TEST(without_descriptors_it_rests_and_then_goes_on)
 {
-	int lfd = listener_open_unix(path, 0600, &err), fd, filler[64];
+	int lfd = listener_open_unix(path, 0600, &err), fd, again, filler[64];
 	struct rlimit was, low;
 	struct listener *ls;
 	size_t n = 0;
@@ -214,6 +215,7 @@ START_TEST(without_descriptors_it_rests_and_then_goes_on)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
 	while (n < ARRAY_N(filler) && (filler[n] = dup(fd)) >= 0)
 		n++;
+	ck_assert_uint_lt(n, ARRAY_N(filler));
 	pump_some();
 	ck_assert_uint_eq(n_fds, 0);
 	while (n)
@@ -222,7 +224,11 @@ START_TEST(without_descriptors_it_rests_and_then_goes_on)
 	/* it rests still, though it could go on */
 	pump();
 	ck_assert_uint_eq(n_fds, 0);
-	WAIT_FOR(n_fds == 1);
+	/* one more, since valgrind takes a connection from the queue before it says that there is no room */
+	again = dial_unix();
+	ck_assert_int_ge(again, 0);
+	WAIT_FOR(n_fds);
+	close(again);
 	close(fd);
 	listener_free(ls);
 	close(lfd);

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/keyway-log-XXXXXX";
+static char dir[40];
 static char path[64], moved[64];
 
 static void setup(void)
 {
+	snprintf(dir, sizeof(dir), "/tmp/keyway-log-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/log", dir);
 	snprintf(moved, sizeof(moved), "%s/log.1", dir);
