@@ -77,6 +77,10 @@ void session_send_err(struct session *s, const struct err *e)
 
 void answer_err(struct run *r, const struct err *e)
 {
+	if (r->torn) {
+		r->replied = true;
+		return;
+	}
 	session_send_err(r->s, e);
 	r->more = false;
 	r->replied = true;

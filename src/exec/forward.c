@@ -149,7 +149,8 @@ static void note_result(struct run *r, const struct response *resp, const struct
 {
 	struct session *s = r->s;
 
-	s->warnings = ok->warnings;
+	if (ok->warnings || !r->keeps_diag)
+		s->warnings = ok->warnings;
 	if (eof) {
 		s->found_rows = resp->rows;
 		s->row_count = -1;
@@ -161,7 +162,7 @@ static void note_result(struct run *r, const struct response *resp, const struct
 	}
 	if (ok->warnings)
 		r->collects |= COLLECT_WARNINGS;
-	else if (s->n_diag)
+	else if (s->n_diag && !r->keeps_diag)
 		diag_clear(s);
 }
 
@@ -283,17 +284,30 @@ static void pass_err(struct leg *l, uint8_t *p, size_t n, const struct response_
 	pass_end(l);
 }
 
+/* What the client has of the answer so far: should the server be lost, an ERR must fit behind it. */
+static void note_passed(struct leg *l)
+{
+	l->run->s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
+	l->mid_packet = response_in_packet(&l->c->resp);
+}
+
 static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev)
 {
 	struct run *r = l->run;
 	struct session *s = r->s;
 
 	switch (ev->type) {
-	case RESPONSE_MORE: session_put(s, p, n, false); return;
+	case RESPONSE_MORE:
+		session_put(s, p, n, false);
+		note_passed(l);
+		return;
 	case RESPONSE_OK:
 	case RESPONSE_EOF: pass_final(l, p, n, ev); return;
 	case RESPONSE_ERR: pass_err(l, p, n, ev); return;
-	case RESPONSE_COLUMNS_END: pass_columns_end(l, p, n, ev); return;
+	case RESPONSE_COLUMNS_END:
+		pass_columns_end(l, p, n, ev);
+		note_passed(l);
+		return;
 	case RESPONSE_LOCAL_INFILE:
 		session_put(s, p, n, false);
 		s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
@@ -305,18 +319,25 @@ static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		r->replied = true;
 		pass_end(l);
 		return;
-	default: session_put(s, p, n, true); return;
+	default:
+		session_put(s, p, n, true);
+		note_passed(l);
+		return;
 	}
 }
 
 /* --- several legs, rows one leg after another --- */
 
-static void rows_next_turn(struct run *r)
+void forward_next_turn(struct run *r)
 {
-	while (r->turn < r->n_legs && r->legs[r->turn].state != LEG_SENT)
+	struct leg *l;
+
+	while (r->turn < r->n_legs && r->legs[r->turn].state >= LEG_DONE)
 		r->turn++;
-	if (r->turn < r->n_legs && !r->s->blocked)
-		stream_read_resume(&r->legs[r->turn].c->st);
+	l = r->turn < r->n_legs ? &r->legs[r->turn] : NULL;
+	/* one that is tried again is not paused when it is sent: it is its turn */
+	if (l && l->state == LEG_SENT && !r->s->blocked)
+		stream_read_resume(&l->c->st);
 }
 
 static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev)
@@ -331,6 +352,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		l->in_rows = true;
 		if (!r->rows_begun && show) {
 			pass_columns_end(l, p, n, ev);
+			note_passed(l);
 			r->rows_begun = true;
 		} else {
 			resp->seq_shift = (uint8_t)(s->seq - resp->seq);
@@ -360,13 +382,15 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		break;
 	default:
 		/* rows, or the first leg's column definitions */
-		if (show && (l->in_rows || !r->rows_begun))
+		if (show && (l->in_rows || !r->rows_begun)) {
 			session_put(s, p, n, ev->type != RESPONSE_MORE);
+			note_passed(l);
+		}
 		return;
 	}
 	l->state = LEG_DONE;
 	r->n_open--;
-	rows_next_turn(r);
+	forward_next_turn(r);
 	run_step(r);
 }
 

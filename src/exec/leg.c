@@ -20,6 +20,8 @@ void leg_fail(struct leg *l, const struct err *e)
 	if (l->state != LEG_DONE)
 		r->n_open--;
 	l->state = LEG_FAILED;
+	if (r->answer == ANSWER_ROWS)
+		forward_next_turn(r);
 	run_step(r);
 }
 
@@ -49,22 +51,46 @@ static void leg_got(struct leg *l, struct bconn *c)
 	leg_setup(l);
 }
 
+/* In the keyspace `*` a session without a database must not find itself in that of another. */
+static struct lease_want leg_want(const struct leg *l)
+{
+	return (struct lease_want){ .found_rows = l->run->s->found_rows_cap, .no_database = l->no_db };
+}
+
+static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err);
+
+/* What any shard can answer need not wait for one that is down. */
+static bool leg_elsewhere(struct leg *l)
+{
+	struct run *r = l->run;
+	const struct keyspace_route *kr;
+
+	if (!r->plan || r->plan->kind != PLAN_ANY || r->answer == ANSWER_HELD || r->n_legs != 1)
+		return false;
+	kr = worker_keyspace(r->w, r->plan->ks);
+	if (!kr || ++l->tried >= kr->ks->shard_n)
+		return false;
+	l->shard = (l->shard + 1) % kr->ks->shard_n;
+	l->shard_name = kr->shards[l->shard].name;
+	l->db = kr->shards[l->shard].db;
+	l->pool = kr->shards[l->shard].primary;
+	if (!l->pool)
+		return false;
+	pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+	return true;
+}
+
 static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err)
 {
 	struct leg *l = container_of(lease, struct leg, lease);
 
 	if (!c) {
-		leg_fail(l, err);
+		if (!leg_elsewhere(l))
+			leg_fail(l, err);
 		return;
 	}
 	leg_got(l, c);
 	run_step(l->run);
-}
-
-/* In the keyspace `*` a session without a database must not find itself in that of another. */
-static struct lease_want leg_want(const struct leg *l)
-{
-	return (struct lease_want){ .found_rows = l->run->s->found_rows_cap, .no_database = l->no_db };
 }
 
 void leg_start(struct leg *l)
@@ -345,7 +371,8 @@ static bool leg_may_retry(const struct leg *l)
 
 	return !l->retried && !l->was_part && !s->pins && s->txn == TXN_NONE && !s->settings->autocommit_off &&
 	       r->plan && (r->plan->flags & PLAN_READ) && !(r->plan->flags & (PLAN_LOCKS | PLAN_CALLS | PLAN_PINS)) &&
-	       r->state <= RUN_MAIN && !r->replied && !r->rows_begun && response_untouched(&l->c->resp) &&
+	       r->state <= RUN_MAIN && !r->replied && !r->rows_begun &&
+	       (!l->c->resp_begun || response_untouched(&l->c->resp)) &&
 	       (l->state == LEG_SENT || l->state == LEG_SETUP);
 }
 
@@ -355,7 +382,7 @@ static void leg_lost(struct bconn *c, const struct err *why)
 	struct run *r = l->run;
 	struct session *s = r->s;
 	bool in_txn = l->begins || (l->was_part && (s->txn != TXN_NONE || s->settings->autocommit_off));
-	bool torn = l->state == LEG_SENT && response_in_packet(&c->resp);
+	bool torn = l->state == LEG_SENT && l->mid_packet;
 	struct part *p;
 	struct err e = *why;
 
@@ -377,8 +404,8 @@ static void leg_lost(struct bconn *c, const struct err *why)
 			part_remove(s, p);
 	}
 	if (torn && r->answer != ANSWER_SUM && r->answer != ANSWER_HELD) {
-		/* half of a row has gone to the client: nothing more can be said on this connection */
 		s->closing = true;
+		r->torn = true;
 	}
 	if (s->pins && l->was_part && !in_txn) {
 		s->closing = true; /* what it pinned is gone with it */

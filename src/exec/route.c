@@ -223,7 +223,14 @@ static void run_route(struct run *r)
 			return;
 		}
 	}
-	/* a plan for any shard goes where the session already is */
+	/* what any shard can answer goes to one whose server answers */
+	for (uint32_t i = 1; p->kind == PLAN_ANY && i < p->ks->shard_n && r->legs[0].pool &&
+			     atomic_load(&pool_server(r->legs[0].pool)->failures);
+		i++) {
+		run_legs(r, 1);
+		run_leg_to(r, kr, (t.shards[0] + i) % p->ks->shard_n, t.side, replica);
+	}
+	/* and where the session already is */
 	if (p->kind == PLAN_ANY && s->n_parts) {
 		for (uint32_t i = 0; i < s->n_parts; i++) {
 			if (s->parts[i].ks == kr->name && s->parts[i].shard < p->ks->shard_n) {
@@ -272,6 +279,11 @@ void run_launch(struct session *s, struct run *r)
 	r->response_flags = run_response_flags(r);
 	if (UNLIKELY(r->plan->flags & PLAN_FOUND_ROWS))
 		r->collects |= COLLECT_FOUND_ROWS;
+	if (UNLIKELY(r->plan->flags & PLAN_SETS_LAST_ID))
+		r->collects |= COLLECT_LAST_ID;
+	/* a statement without tables leaves the diagnostics of the one before */
+	r->keeps_diag =
+		(r->verb == SCAN_SELECT || r->verb == SCAN_DO) && !memmem(scan->norm.p, scan->norm.n, "FROM", 4);
 	if (UNLIKELY(scan->flags & (SCAN_F_UVAR_ASSIGN | SCAN_F_INTO_VAR)))
 		r->collects |= COLLECT_VARS;
 	run_start(r);
@@ -378,6 +390,20 @@ void run_start(struct run *r)
 	run_step(r);
 }
 
+/* As servers say it: near what stands at @at of the statement's text, with the ; before it. */
+static void syntax_error(const struct run *r, size_t at, struct err *err)
+{
+	const char *end = r->multi.p ? (char *)buf_head(&r->multi) + buf_used(&r->multi) : r->text.p + r->text.n;
+	const char *p =
+		r->multi.p && r->more ? (char *)buf_head(&r->multi) + r->multi_at : r->text.p + MIN(at, r->text.n);
+
+	err_set(err, ERR_SYNTAX, ER_PARSE_ERROR,
+		"You have an error in your SQL syntax; check the manual that corresponds to your %s server version for "
+		"the "
+		"right syntax to use near ';%.*s' at line 1",
+		r->mode.family == SCAN_MYSQL ? "MySQL" : "MariaDB", (int)MIN(end - p, 80), p);
+}
+
 static void run_multi_next(struct run *r)
 {
 	struct scan *scan = &r->w->scan;
@@ -436,10 +462,7 @@ void run_statement(struct run *r)
 		}
 		if (UNLIKELY((w->scan.more || r->multi.p) && !r->multi_done)) {
 			if (!s->multi_statements && w->scan.more) {
-				err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
-					"You have an error in your SQL syntax; the client did not ask for several "
-					"statements in one query: near '%.80s'",
-					r->text.p + w->scan.next);
+				syntax_error(r, w->scan.next, &err);
 				run_fail(r, &err);
 				return;
 			}
@@ -450,10 +473,7 @@ void run_statement(struct run *r)
 			}
 		}
 		if (UNLIKELY(w->scan.verb == SCAN_EMPTY && !w->scan.broken && r->multi.p)) {
-			err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
-				"You have an error in your SQL syntax; a statement was expected near ';%.80s' at line "
-				"1",
-				r->more ? (char *)buf_head(&r->multi) + r->multi_at : "");
+			syntax_error(r, 0, &err);
 			run_fail(r, &err);
 			return;
 		}

@@ -513,8 +513,8 @@ void run_cancel(struct run *r, const struct err *e)
 	for (uint32_t i = 0; i < r->n_legs; i++) {
 		struct leg *l = &r->legs[i];
 
-		if (l->c && l->state == LEG_SENT && response_in_packet(&l->c->resp) && r->answer != ANSWER_SUM)
-			s->closing = true; /* half of a row is with the client */
+		if (l->c && l->state == LEG_SENT && l->mid_packet)
+			s->closing = r->torn = true;
 		if (l->c && l->state == LEG_SENT && (l->was_part || l->begins) && s->txn == TXN_OPEN) {
 			s->txn = TXN_FAILED;
 			s->txn_told = true;

@@ -64,11 +64,13 @@ struct leg {
 	struct lease lease;
 	uint8_t state; /* enum leg_state */
 	uint8_t setup_left;
+	uint32_t tried; /* shards that could not be reached */
 	bool was_part;	/* the session held the connection before */
 	bool begins;	/* BEGIN has been sent to it with this statement */
 	bool implicit;	/* BEGIN of ours, around a write over several shards */
 	bool savepoint; /* SAVEPOINT of ours */
 	bool lost;
+	bool mid_packet; /* the client has the first part of a packet of its answer */
 	bool warnings_taken;
 	bool spoiled; /* its session may have changed in a way that is not known: reset it */
 	bool step_done;
@@ -87,14 +89,15 @@ struct run {
 	struct run *next_free;
 	struct session *s;
 	struct worker *w;
-	uint8_t state;	/* enum run_state */
-	uint8_t answer; /* enum run_answer */
-	uint8_t verb;	/* enum scan_verb */
-	bool keeps;	/* temporary tables, user locks: they stay on their connection */
-	uint8_t com;	/* enum com of the client's command */
-	bool more;	/* another statement of the same text follows */
-	bool replied;	/* the client has its final packet */
-	bool binary;	/* rows go out in the binary protocol */
+	uint8_t state;	 /* enum run_state */
+	uint8_t answer;	 /* enum run_answer */
+	uint8_t verb;	 /* enum scan_verb */
+	bool keeps_diag; /* without tables: the diagnostics of the statement before stay */
+	bool keeps;	 /* temporary tables, user locks: they stay on their connection */
+	uint8_t com;	 /* enum com of the client's command */
+	bool more;	 /* another statement of the same text follows */
+	bool replied;	 /* the client has its final packet */
+	bool binary;	 /* rows go out in the binary protocol */
 	bool stepping;
 	bool infile;
 	bool undo; /* SETTLE: roll back rather than commit */
@@ -104,6 +107,7 @@ struct run {
 	bool has_long_data;
 	bool waits_kill; /* another worker looks for the session to kill */
 	uint8_t nested;	 /* EXECUTE inside EXECUTE */
+	bool torn;	 /* half of a packet is with the client: nothing more can be said to it */
 	bool settled;
 	bool diag_begun;  /* the diagnostics of the statement before are gone */
 	bool multi_done;  /* the statement was cut out of its text already */
@@ -155,7 +159,7 @@ struct run {
 	uint8_t small[512]; /* copy of a short packet; last, since it is not cleared */
 };
 
-enum { COLLECT_WARNINGS = 1u << 0, COLLECT_FOUND_ROWS = 1u << 1, COLLECT_VARS = 1u << 2 };
+enum { COLLECT_WARNINGS = 1u << 0, COLLECT_FOUND_ROWS = 1u << 1, COLLECT_VARS = 1u << 2, COLLECT_LAST_ID = 1u << 3 };
 
 /* run.c */
 struct run *run_new(struct session *s, uint8_t com);
@@ -231,6 +235,8 @@ void leg_query(struct leg *l, struct str sql); /* sets its own command */
 
 /* forward.c */
 void forward_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);
+/* ANSWER_ROWS: reads the leg whose rows come next. */
+void forward_next_turn(struct run *r);
 /* Final OK or EOF to the client, with the session's status and what it may see of @ok. @eof: end of rows. */
 void forward_final(struct run *r, const struct ok_packet *ok, bool eof);
 void session_put(struct session *s, const void *p, size_t n, bool more_now);

@@ -178,6 +178,7 @@ void run_settled(struct run *r)
 
 static void collect_warnings(struct run *r, struct collect *c);
 static void collect_found_rows(struct run *r, struct collect *c);
+static void collect_last_id(struct run *r, struct collect *c);
 
 /* The next leg whose warnings are still with its server. */
 static struct leg *run_warned_leg(struct run *r)
@@ -220,6 +221,11 @@ bool run_collect_next(struct run *r)
 		collect_start(l, STR("SELECT FOUND_ROWS()"), collect_new(&r->arena, collect_found_rows, 1));
 		return true;
 	}
+	if (r->collects & COLLECT_LAST_ID) {
+		r->collects &= (uint8_t)~COLLECT_LAST_ID;
+		collect_start(l, STR("SELECT LAST_INSERT_ID()"), collect_new(&r->arena, collect_last_id, 1));
+		return true;
+	}
 	if (r->collects & COLLECT_VARS) {
 		r->collects &= (uint8_t)~COLLECT_VARS;
 		return setvar_collect(r, l);
@@ -251,4 +257,12 @@ static void collect_found_rows(struct run *r, struct collect *c)
 
 	if (c->n_rows == 1 && str_to_u64(c->rows[0][0], &n) == 0)
 		r->s->found_rows = n;
+}
+
+static void collect_last_id(struct run *r, struct collect *c)
+{
+	uint64_t id;
+
+	if (c->n_rows == 1 && c->rows[0][0].p && str_to_u64(c->rows[0][0], &id) == 0)
+		r->s->last_insert_id = id;
 }

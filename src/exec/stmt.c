@@ -284,7 +284,8 @@ void stmt_prepare(struct run *r)
 		if (c->text->scan.more)
 			err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
 				"You have an error in your SQL syntax; a prepared statement is one statement: near "
-				"'%.80s'",
+				"'%.*s'",
+				(int)MIN(c->text->text.n - c->text->scan.next, 80u),
 				c->text->text.p + c->text->scan.next);
 		else
 			err_set(&err, ERR_SYNTAX, ER_EMPTY_QUERY, "Query was empty");
