@@ -20,8 +20,11 @@ void leg_fail(struct leg *l, const struct err *e)
 	if (l->state != LEG_DONE)
 		r->n_open--;
 	l->state = LEG_FAILED;
-	if (r->answer == ANSWER_ROWS)
+	if (r->answer == ANSWER_ROWS) {
+		if (!r->err.kind)
+			r->err = *e; /* no row of the others is shown any more */
 		forward_next_turn(r);
+	}
 	run_step(r);
 }
 

@@ -491,6 +491,8 @@ class Raw:
         for _ in range(n):
             p = self.read_packet()
             res.packets.append(p)
+            if p[:1] == b"\xff":       # clients take an ERR in any packet's place
+                raise parse_error(p, self.capabilities)
             res.columns.append(parse_column(p))
         if not self.capabilities & DEPRECATE_EOF:
             p = self.read_packet()
