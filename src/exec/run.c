@@ -195,13 +195,14 @@ static void run_main_done(struct run *r)
 
 	if (bad && !r->err.kind)
 		r->err = bad->err;
-	if (UNLIKELY(r->plan && r->plan->kind != PLAN_SESSION && !bad && (r->plan->flags & PLAN_PINS))) {
+	if (UNLIKELY(r->plan && r->plan->kind != PLAN_SESSION && !bad && (r->plan->flags & (PLAN_PINS | PLAN_CALLS)))) {
 		struct session *s = r->s;
 
 		/* user variables are read back instead, and go with the session to any connection */
-		if (!(r->collects & COLLECT_VARS) || r->keeps) {
+		if (!(r->collects & COLLECT_VARS) || r->keeps || (r->plan->flags & PLAN_CALLS)) {
 			s->pins |= r->verb == SCAN_LOCK ? PIN_LOCK_TABLES : PIN_STATE;
-			s->pin_why = r->plan->pin_why;
+			/* a routine may take locks and make tables, and no server tells of those */
+			s->pin_why = r->plan->pin_why ? r->plan->pin_why : "a stored routine was called";
 		}
 	}
 	if (UNLIKELY(r->verb == SCAN_UNLOCK && !bad && r->n_legs)) {

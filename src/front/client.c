@@ -164,6 +164,16 @@ void client_logged_in(struct client *c, const struct front_user *u)
 
 /* --- bytes --- */
 
+/* The sequence_id behind the frames whose headers are here. */
+static uint8_t seq_after(const uint8_t *p, size_t n)
+{
+	uint8_t seq = 0;
+
+	for (size_t at = 0; n >= PACKET_HEADER && at <= n - PACKET_HEADER; at += PACKET_HEADER + get_u24(p + at))
+		seq = (uint8_t)(p[at + 3] + 1);
+	return seq;
+}
+
 /* One login packet or command at the front of @p. Bytes used; 0: more must come. */
 static size_t client_one(struct client *c, uint8_t *p, size_t n, size_t *need)
 {
@@ -191,7 +201,7 @@ static size_t client_one(struct client *c, uint8_t *p, size_t n, size_t *need)
 	if (rc == 0)
 		return 0;
 	if (rc < 0) {
-		c->seq = (uint8_t)(n > 3 ? p[3] + 1 : 0);
+		c->seq = seq_after(p, n);
 		client_send_err(c, &err);
 		client_close(c);
 		return n;

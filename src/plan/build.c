@@ -342,8 +342,12 @@ static void flags_set(struct build *b)
 {
 	const struct sql_stmt *st = b->stmt;
 	struct plan *p = b->p;
+	bool stored = false;
 
 	flags_of_scan(b);
+	(void)sql_walk_stmt(st, stored_function, &stored);
+	if (stored)
+		p->flags |= PLAN_CALLS;
 	switch ((enum sql_stmt_kind)st->kind) {
 	case SQL_S_QUERY: flags_of_query(b, st->query); break;
 	case SQL_S_INSERT: p->flags |= PLAN_WRITE | (st->insert->n_returning ? PLAN_ROWS : 0); break;

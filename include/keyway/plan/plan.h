@@ -30,15 +30,15 @@ enum plan_kind {
 };
 
 enum plan_flag {
-	PLAN_READ = 1u << 0,	   /* changes no rows and no schema; may run again when its connection is lost */
-	PLAN_WRITE = 1u << 1,	   /* may change rows */
-	PLAN_LOCKS = 1u << 2,	   /* FOR UPDATE and kin: locks rows until the transaction ends */
-	PLAN_PINS = 1u << 3,	   /* leaves state on its backend connection; plan->pin_why says which */
-	PLAN_DDL = 1u << 4,	   /* changes the schema: refresh it afterwards */
-	PLAN_ENDS_TXN = 1u << 5,   /* MySQL commits the open transaction before it */
-	PLAN_CALLS = 1u << 6,	   /* CALL: may do anything, may answer with several result sets */
-	PLAN_ROWS = 1u << 7,	   /* answers with a result set */
-	PLAN_VOLATILE = 1u << 8,   /* NOW(), RAND(), UUID() …: shards must be given one instant */
+	PLAN_READ = 1u << 0,	 /* changes no rows and no schema; may run again when its connection is lost */
+	PLAN_WRITE = 1u << 1,	 /* may change rows */
+	PLAN_LOCKS = 1u << 2,	 /* FOR UPDATE and kin: locks rows until the transaction ends */
+	PLAN_PINS = 1u << 3,	 /* leaves state on its backend connection; plan->pin_why says which */
+	PLAN_DDL = 1u << 4,	 /* changes the schema: refresh it afterwards */
+	PLAN_ENDS_TXN = 1u << 5, /* MySQL commits the open transaction before it */
+	PLAN_CALLS = 1u << 6,	 /* CALL or a stored function: may do anything; CALL may answer with several results */
+	PLAN_ROWS = 1u << 7,	 /* answers with a result set */
+	PLAN_VOLATILE = 1u << 8, /* NOW(), RAND(), UUID() …: shards must be given one instant */
 	PLAN_REPLICA_OK = 1u << 9, /* a plain read: a replica may answer */
 	PLAN_FIRST = 1u << 10,	   /* several shards: the first one's answer is the answer; else affected rows add up */
 	PLAN_UNKNOWN = 1u << 11,   /* not understood by the grammar: passed on in trust */
