@@ -365,17 +365,10 @@ static void client_late(struct wheel_timer *t, uint64_t now_us)
 
 void client_drain(struct client *c)
 {
-	struct err e;
-
-	if (c->state == CLIENT_READY && c->s.txn == TXN_NONE && !c->s.n_parts && !buf_used(&c->in)) {
-		/* as a server that shuts down: an ERR with sequence_id 0 that the client finds when it next asks */
-		c->seq = 0;
-		err_set(&e, ERR_BACKEND, ER_SERVER_SHUTDOWN, "Server shutdown in progress");
-		client_send_err(c, &e);
+	/* without a word, as MariaDB does: a packet that nobody asked for is out of sequence to many clients */
+	if (c->state == CLIENT_READY ? c->s.txn == TXN_NONE && !c->s.n_parts && !buf_used(&c->in)
+				     : c->state <= CLIENT_AUTH && !c->has_session)
 		client_close(c);
-	} else if (c->state <= CLIENT_AUTH && !c->has_session) {
-		client_close(c);
-	}
 }
 
 static uint32_t new_id(struct worker *w)
