@@ -81,11 +81,23 @@ static const struct stream_ops peer_ops = {
 	.readable = peer_readable, .drained = peer_drained, .broken = peer_broken, .opened = peer_opened
 };
 
+static struct {
+	const char *password;
+	char text[AUTH_SHA2_TEXT + 1];
+} verifiers[] = { { .password = "secret" }, { .password = long200 }, { .password = long255 } };
+
+static const char *verifier_of(const char *password)
+{
+	size_t i = 0;
+
+	while (strcmp(verifiers[i].password, password) != 0)
+		i++;
+	return verifiers[i].text;
+}
+
 static void add_user(const char *name, const char *password, bool native, bool sha2)
 {
 	struct front_user *u = &cfg->users[cfg->n_users++];
-	uint8_t salt[20];
-	char text[AUTH_SHA2_TEXT + 1];
 
 	u->name = xstrdup(name);
 	u->no_password = !password;
@@ -93,11 +105,28 @@ static void add_user(const char *name, const char *password, bool native, bool s
 		ck_assert_int_eq(auth_native_verifier(str_of(password), u->native), 0);
 		u->has_native = true;
 	}
-	if (sha2) {
+	if (sha2)
+		u->sha2 = xstrdup(verifier_of(password));
+}
+
+/* The RSA key and the verifiers take long to make: once for all tests, each of which has a process of its own. */
+static void setup_once(void)
+{
+	uint8_t salt[20];
+
+	memset(long200, 'l', 200);
+	memset(long255, 'm', 255);
+	memset(long256, 'n', 256);
+	shared = front_shared_new();
+	for (size_t i = 0; i < ARRAY_N(verifiers); i++) {
 		ck_assert_int_eq(auth_sha2_text_salt(salt), 0);
-		ck_assert_int_eq(auth_sha2_make_text(str_of(password), salt, text), 0);
-		u->sha2 = xstrdup(text);
+		ck_assert_int_eq(auth_sha2_make_text(str_of(verifiers[i].password), salt, verifiers[i].text), 0);
 	}
+}
+
+static void teardown_once(void)
+{
+	front_shared_free(shared);
 }
 
 static void setup(void)
@@ -110,9 +139,6 @@ static void setup(void)
 
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(LOG_ERROR);
-	memset(long200, 'l', 200);
-	memset(long255, 'm', 255);
-	memset(long256, 'n', 256);
 	tls_pair_make(&tls);
 	cfg = xcalloc(1, sizeof(*cfg));
 	cfg->refs = 1;
@@ -143,7 +169,6 @@ static void setup(void)
 	process = (struct process){ .workers = workers, .n_workers = 1 };
 	worker = workers[0] = worker_new(&process, 0, xcfg, routes);
 	loop = worker->loop;
-	shared = front_shared_new();
 	fds[0] = listener_open_tcp("127.0.0.1", 0, &err);
 	ck_assert_int_ge(fds[0], 0);
 	ck_assert_int_eq(getsockname(fds[0], (struct sockaddr *)&tcp_addr.sa, &len), 0);
@@ -165,7 +190,6 @@ static void teardown(void)
 	}
 	front_free(front);
 	ck_assert_uint_eq(front_clients(shared), 0);
-	front_shared_free(shared);
 	front_config_unref(cfg);
 	worker_free(worker);
 	routes_unref(routes);
@@ -745,6 +769,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
+	tcase_add_unchecked_fixture(tc, setup_once, teardown_once);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, only_the_right_password_gets_in_by_whatever_way, 0, (int)ARRAY_N(passwords));
 	tcase_add_test(tc, the_refusal_tells_user_place_and_whether_there_was_a_password);
