@@ -22,6 +22,7 @@ struct loop {
 	struct list tasks;
 	uint8_t *scratch;
 	bool tick_set;
+	bool now_read; /* since the last wait */
 	atomic_bool stopping;
 	int wake_fd;
 	pthread_mutex_t lock; /* guards the inbox */
@@ -148,11 +149,11 @@ void loop_run(struct loop *l)
 			event_add(l->tick, &tick);
 			l->tick_set = true;
 		}
-		l->now_us = clock_mono_us();
-		/* one round, also where events never cease: without EVLOOP_ONCE it would stay as long as there are any */
+		l->now_read = false;
+		/* one round, also where events never cease: without EVLOOP_ONCE it would stay as long as there are any
+		 */
 		event_base_loop(l->base, list_empty(&l->tasks) ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		l->now_us = clock_mono_us();
-		wheel_advance(&l->wheel, l->now_us);
+		wheel_advance(&l->wheel, loop_now_us(l));
 		loop_run_tasks(l);
 	}
 	atomic_store(&l->stopping, false);
@@ -173,8 +174,13 @@ void loop_stop(struct loop *l)
 		return; /* the counter is full: the loop is awake */
 }
 
-uint64_t loop_now_us(const struct loop *l)
+uint64_t loop_now_us(struct loop *l)
 {
+	/* read once per wake-up, by whoever asks first: what was read before the wait may be old */
+	if (UNLIKELY(!l->now_read)) {
+		l->now_us = clock_mono_us();
+		l->now_read = true;
+	}
 	return l->now_us;
 }
 

@@ -52,6 +52,37 @@ static void task_init(struct task *x, char name)
 	loop_task_init(&x->t, task_run);
 }
 
+static uint64_t behind_us;
+
+static void look_at_the_clock(void *arg)
+{
+	behind_us = clock_mono_us() - loop_now_us(arg);
+	loop_stop(arg);
+}
+
+static void *wake_after_a_while(void *arg)
+{
+	struct timespec while_ = { 0, 300000000 };
+
+	nanosleep(&while_, NULL);
+	loop_send(arg, look_at_the_clock, arg);
+	return NULL;
+}
+
+/* A loop that has slept must not take the time before its sleep for now: deadlines would be over when they are set. */
+START_TEST(the_clock_is_not_that_of_before_the_wait)
+{
+	struct loop *l = loop_new();
+	pthread_t t;
+
+	ck_assert_int_eq(pthread_create(&t, NULL, wake_after_a_while, l), 0);
+	loop_run(l);
+	pthread_join(t, NULL);
+	ck_assert_uint_lt(behind_us, 200000);
+	loop_free(l);
+}
+END_TEST
+
 START_TEST(tasks_run_once_in_the_order_of_posting)
 {
 	struct task a, b;
@@ -291,6 +322,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, the_clock_is_not_that_of_before_the_wait);
 	tcase_add_test(tc, tasks_run_once_in_the_order_of_posting);
 	tcase_add_test(tc, a_task_may_be_taken_back_also_by_a_task_of_the_same_round);
 	tcase_add_test(tc, a_task_that_posts_itself_runs_in_the_next_round);

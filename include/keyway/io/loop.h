@@ -21,7 +21,8 @@ void loop_stop(struct loop *l);
 /* After loop_run() has returned, before loop_free(): runs the tasks that are posted, and those that they post. */
 void loop_run_pending(struct loop *l);
 
-uint64_t loop_now_us(const struct loop *l);
+/* Inside a callback: when it was woken, or a moment later. */
+uint64_t loop_now_us(struct loop *l);
 
 /* Coarse timers: a deadline is met up to LOOP_TICK_US late. */
 #define LOOP_TICK_US 20000
