@@ -349,6 +349,18 @@ static void kill_stmt(struct run *r, const struct sql_kill *kill)
 	uint64_t id = literal_u64(kill->id, 0);
 	struct err err;
 
+	if (kill->id && kill->id->kind == SQL_E_FUNC && str_ieqz(kill->id->name, "CONNECTION_ID")) {
+		/* oneself: said, then done */
+		if (kill->query) {
+			err_set(&err, ERR_BACKEND, ER_QUERY_INTERRUPTED, "Query execution was interrupted");
+		} else {
+			err_set(&err, ERR_BACKEND, (enum mysql_errno)1927, "Connection was killed");
+			memcpy(err.sqlstate, "70100", 6);
+			r->s->closing = true;
+		}
+		run_fail(r, &err);
+		return;
+	}
 	if (!id || id > UINT32_MAX) {
 		err_set(&err, ERR_NAME, ER_NO_SUCH_THREAD, "Unknown thread id: %llu (KILL takes a number)",
 			(unsigned long long)id);

@@ -351,8 +351,8 @@ static void client_late(struct wheel_timer *t, uint64_t now_us)
 	struct client *c = container_of(t, struct client, timer);
 	uint64_t until;
 
-	if (c->state <= CLIENT_AUTH && !c->has_session) {
-		client_close(c); /* the login took too long */
+	if (c->state <= CLIENT_AUTH) {
+		client_close(c); /* the login, or COM_CHANGE_USER, took too long */
 		return;
 	}
 	until = c->active_us + c->f->cfg->idle_timeout_us;

@@ -337,6 +337,7 @@ void login_change_user(struct client *c, const struct packet *pk)
 	login_free(c);
 	c->login = xcalloc(1, sizeof(*c->login));
 	c->login->changing = true;
+	loop_timer_set(c->f->w->loop, &c->timer, loop_now_us(c->f->w->loop) + c->f->cfg->handshake_timeout_us);
 	take_user(c, cu.user, cu.db, cu.has_charset ? cu.charset : 0);
 	c->state = CLIENT_AUTH;
 	/* the old salt is gone: always a new one */
