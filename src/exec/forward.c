@@ -279,8 +279,8 @@ static void pass_err(struct leg *l, uint8_t *p, size_t n, const struct response_
 	s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift - 1);
 	/* it goes to the client when it is known what became of the transaction */
 	err_from_packet(&l->err, &ev->u.err);
-	if (l->err.errno_ == ev->u.err.code)
-		buf_add(&r->raw_err, ev->payload, ev->payload_n);
+	if (l->err.errno_ == ev->u.err.code || ev->u.err.code == ER_UNKNOWN_ERROR_NEVER_SENT)
+		buf_add(&r->raw_err, ev->payload, ev->payload_n); /* what the server says is the server's to say */
 	pass_end(l);
 }
 

@@ -493,9 +493,19 @@ void local_run(struct run *r, const struct sql_stmt *st)
 	case SQL_S_USE: local_use(r, st->name); return;
 	case SQL_S_SHOW: show(r, st->show); return;
 	case SQL_S_KILL: kill_stmt(r, st->kill); return;
-	case SQL_S_PREPARE: named_prepare(r, st); return;
-	case SQL_S_EXECUTE: named_execute(r, st); return;
-	case SQL_S_DEALLOCATE: named_drop(r, st); return;
+	case SQL_S_PREPARE:
+	case SQL_S_EXECUTE:
+	case SQL_S_DEALLOCATE:
+		/* one server does it itself, to the last detail; over shards the text is planned each time */
+		if (session_home(r->s)->ks->shard_n == 1)
+			pass_pinned(r, "a statement prepared by name");
+		else if (st->kind == SQL_S_PREPARE)
+			named_prepare(r, st);
+		else if (st->kind == SQL_S_EXECUTE)
+			named_execute(r, st);
+		else
+			named_drop(r, st);
+		return;
 	case SQL_S_EXPLAIN:
 		if (st->explain->route && r->plan->inner) {
 			explain_route(r);

@@ -43,8 +43,8 @@ struct column_def column_double(struct str name)
 		.decimals = NOT_FIXED_DEC };
 }
 
-void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary, const struct column_def *cols,
-	unsigned n_cols, uint16_t status)
+void rowset_begin(struct rowset *rs, struct buf *b, uint8_t *seq, uint32_t caps, bool binary,
+	const struct column_def *cols, unsigned n_cols, uint16_t status)
 {
 	size_t mark = packet_begin(b);
 
