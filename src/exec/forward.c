@@ -285,7 +285,7 @@ static void pass_err(struct leg *l, uint8_t *p, size_t n, const struct response_
 }
 
 /* What the client has of the answer so far: should the server be lost, an ERR must fit behind it. */
-static void note_passed(struct leg *l)
+void forward_note(struct leg *l)
 {
 	l->run->s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
 	l->mid_packet = response_in_packet(&l->c->resp);
@@ -299,14 +299,14 @@ static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 	switch (ev->type) {
 	case RESPONSE_MORE:
 		session_put(s, p, n, false);
-		note_passed(l);
+		forward_note(l);
 		return;
 	case RESPONSE_OK:
 	case RESPONSE_EOF: pass_final(l, p, n, ev); return;
 	case RESPONSE_ERR: pass_err(l, p, n, ev); return;
 	case RESPONSE_COLUMNS_END:
 		pass_columns_end(l, p, n, ev);
-		note_passed(l);
+		forward_note(l);
 		return;
 	case RESPONSE_LOCAL_INFILE:
 		session_put(s, p, n, false);
@@ -321,7 +321,7 @@ static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		return;
 	default:
 		session_put(s, p, n, true);
-		note_passed(l);
+		forward_note(l);
 		return;
 	}
 }
@@ -352,7 +352,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		l->in_rows = true;
 		if (!r->rows_begun && show) {
 			pass_columns_end(l, p, n, ev);
-			note_passed(l);
+			forward_note(l);
 			r->rows_begun = true;
 		} else {
 			resp->seq_shift = (uint8_t)(s->seq - resp->seq);
@@ -384,7 +384,7 @@ static void rows_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 		/* rows, or the first leg's column definitions */
 		if (show && (l->in_rows || !r->rows_begun)) {
 			session_put(s, p, n, ev->type != RESPONSE_MORE);
-			note_passed(l);
+			forward_note(l);
 		}
 		return;
 	}

@@ -235,6 +235,8 @@ void leg_query(struct leg *l, struct str sql); /* sets its own command */
 
 /* forward.c */
 void forward_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);
+/* What the client has of leg @l's answer so far: should the server be lost, an ERR must fit behind it. */
+void forward_note(struct leg *l);
 /* ANSWER_ROWS: reads the leg whose rows come next. */
 void forward_next_turn(struct run *r);
 /* Final OK or EOF to the client, with the session's status and what it may see of @ok. @eof: end of rows. */

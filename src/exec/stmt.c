@@ -248,6 +248,8 @@ void stmt_prepare_reply(struct leg *l, uint8_t *p, size_t n, const struct respon
 		break;
 	default: session_put(s, p, n, true); break;
 	}
+	if (ev->type != RESPONSE_ERR)
+		forward_note(l);
 	if (!ev->done) {
 		if (ev->type == RESPONSE_MORE)
 			session_flush(s);

@@ -382,6 +382,9 @@ def test_statements_that_are_hard_on_a_parser(clean, sql, only_cluster):
             c.close_stmt(stmt)
         except ServerError as x:
             assert x.errno != 1105 and not 2000 <= x.errno < 3000, x
+        except Closed:      # more columns than the 16 bits of a prepared statement's count: the server's answer is broken
+            assert sql.count(",") > 65535
+            return
         assert c.value("SELECT 'after'") == "after"
 
 

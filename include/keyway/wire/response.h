@@ -75,7 +75,7 @@ enum response_bad {
 
 /* Packets that are told as events must be whole in memory: no longer than this, header included. */
 #define RESPONSE_CONTROL_MAX (1u << 20)
-#define RESPONSE_COLUMNS_MAX 65535
+#define RESPONSE_COLUMNS_MAX (1u << 20)
 
 struct response {
 	/* the caller may change these between feeds */
