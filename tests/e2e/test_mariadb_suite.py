@@ -62,7 +62,7 @@ def test_mariadb_main(suite_site, name):
             suite_site.fresh()
             suite.server = suite_site.server
             suite.reset()
-        good, said = suite.run(name, "localhost", proxy.port, proxy.socket, 60)
+        good, said = suite.run(name, "localhost", proxy.port, proxy.socket, 40)
     finally:
         suite.close()
     if not good:
