@@ -67,7 +67,7 @@ def cached_template(cache):
         return path
     os.makedirs(cache, exist_ok=True)
     tmp = tempfile.mkdtemp(prefix=".making-", dir=cache)
-    r = subprocess.run(["/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + tmp, "--skip-test-db",
+    r = subprocess.run(["/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + tmp, "--skip-test-db", "--force",
                         "--skip-name-resolve", "--auth-root-authentication-method=socket",
                         "--auth-root-socket-user=" + getpass.getuser(), "--innodb-log-file-size=16M"]
                        + (["--user=root"] if os.getuid() == 0 else []), capture_output=True, text=True)
