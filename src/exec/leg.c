@@ -204,7 +204,7 @@ static void leg_setup(struct leg *l)
 
 		leg_setup_send(l, TAG_SETUP, str_make(sql, (size_t)n));
 	}
-	if (UNLIKELY(s->next_txn && s->txn == TXN_NONE && r->answer != ANSWER_HELD && !(s->pins)))
+	if (UNLIKELY(s->next_txn && s->txn == TXN_NONE && r->answer != ANSWER_HELD))
 		leg_setup_send(l, TAG_SETUP, str_of(s->next_txn));
 	/* a write over several shards is one: inside a transaction by a savepoint, outside by a transaction of its own
 	 */
