@@ -359,8 +359,15 @@ void bconn_send_raw(struct bconn *c, const void *p, size_t n)
 
 struct bstmt *bconn_stmt_find(struct bconn *c, const void *key)
 {
+	return bconn_stmt_find_for(c, key, c->db, c->settings->parse_hash);
+}
+
+struct bstmt *bconn_stmt_find_for(struct bconn *c, const void *key, const char *db, uint64_t parse_hash)
+{
 	for (uint32_t i = 0; i < c->n_stmts; i++) {
-		if (c->stmts[i].key == key) {
+		const struct bstmt *b = &c->stmts[i];
+
+		if (b->key == key && b->db == db && b->parse_hash == parse_hash) {
 			c->stmts[i].used = ++c->stmt_clock;
 			if (i > 0 && i >= 8) {
 				/* keep what is hot near the front of the search */
@@ -400,17 +407,19 @@ struct bstmt *bconn_stmt_add(struct bconn *c, const void *key, uint32_t id)
 		c->cap_stmts = c->cap_stmts ? c->cap_stmts * 2 : 8;
 		c->stmts = xrealloc(c->stmts, c->cap_stmts * sizeof(*c->stmts));
 	}
-	c->stmts[c->n_stmts] = (struct bstmt){ .key = key, .id = id, .used = ++c->stmt_clock };
+	c->stmts[c->n_stmts] = (struct bstmt){
+		.key = key, .db = c->db, .parse_hash = c->settings->parse_hash, .id = id, .used = ++c->stmt_clock
+	};
 	return &c->stmts[c->n_stmts++];
 }
 
 void bconn_stmt_drop(struct bconn *c, const void *key)
 {
-	for (uint32_t i = 0; i < c->n_stmts; i++) {
-		if (c->stmts[i].key == key) {
+	for (uint32_t i = 0; i < c->n_stmts;) {
+		if (c->stmts[i].key == key)
 			stmt_close(c, i);
-			return;
-		}
+		else
+			i++;
 	}
 }
 
@@ -421,7 +430,6 @@ void bconn_stmt_forget(struct bconn *c, const void *key)
 			c->stmts[i].key = NULL;
 			c->stmts[i].used = 0;
 			c->stmts_forgotten = true;
-			return;
 		}
 	}
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <uthash.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* A set in the table; its key is "name\0value\0" for each setting, in order. */
 struct interned {
@@ -97,6 +99,9 @@ static void settings_derive(struct settings *s)
 	for (uint32_t i = 0; i < s->n; i++) {
 		const struct setting *v = &s->v[i];
 
+		if (str_eqz(v->name, "sql_mode") || str_starts(v->name, STR("character_set_")) ||
+			str_eqz(v->name, "collation_connection"))
+			s->parse_hash = XXH3_64bits_withSeed(v->value.p, v->value.n, s->parse_hash * 31 + v->name.n);
 		if (str_eqz(v->name, "sql_mode")) {
 			s->has_sql_mode = true;
 			s->sql_mode = settings_sql_mode_bits(unquoted(v->value));

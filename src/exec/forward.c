@@ -157,8 +157,13 @@ static void note_result(struct run *r, const struct response *resp, const struct
 	} else {
 		s->row_count = (int64_t)ok->affected;
 		s->found_rows = 0;
-		if (ok->insert_id && (!r->plan || r->plan->kind != PLAN_INSERT || !r->plan->id_allocator.n))
-			s->last_insert_id = ok->insert_id;
+		/* LAST_INSERT_ID() is the first id that was generated; the OK tells the last that was given, too */
+		if (ok->insert_id && !r->has_ids) {
+			if (insert_may_give(r, ok->insert_id))
+				r->collects |= COLLECT_LAST_ID;
+			else
+				s->last_insert_id = ok->insert_id;
+		}
 	}
 	if (ok->warnings)
 		r->collects |= COLLECT_WARNINGS;

@@ -1,5 +1,7 @@
 /* insert.c - INSERT into a sharded table: ids from the allocator, rows to their shards. Worker thread. */
 #include "run.h"
+#include "keyway/sql/lit.h"
+#include "keyway/sql/rows.h"
 #include <stdlib.h>
 
 struct id_wait {
@@ -176,4 +178,71 @@ void insert_forget(struct run *r)
 	else
 		r->id_wait->run = NULL; /* its message is on the way */
 	r->id_wait = NULL;
+}
+
+/* One value of the row. False: it may become any integer. */
+static bool note_value(struct run *r, const struct sql_row_value *v)
+{
+	uint64_t n;
+
+	switch ((enum lit_kind)v->kind) {
+	case LIT_NULL:
+	case LIT_DEFAULT:
+	case LIT_TRUE:
+	case LIT_FALSE: return v->kind == LIT_NULL || v->kind == LIT_DEFAULT;
+	case LIT_STRING:
+		/* a text that holds a number may be an id as well */
+		return v->len > 2 && !strchr(" +-.0123456789", r->text.p[v->off + 1]);
+	case LIT_INT:
+		if (v->negative)
+			return true;
+		if (str_to_u64(str_make(r->text.p + v->off, v->len), &n) < 0)
+			return false;
+		break;
+	case LIT_PARAM:
+		if (!r->params || v->param >= r->cstmt->n_params)
+			return false;
+		if (r->params[v->param].kind == SQL_V_NULL)
+			return true;
+		if (r->params[v->param].kind != SQL_V_INT)
+			return false;
+		n = (uint64_t)r->params[v->param].i;
+		break;
+	default: return false;
+	}
+	if (r->n_given == ARRAY_N(r->given))
+		return false;
+	r->given[r->n_given++] = n;
+	return true;
+}
+
+void insert_note_given(struct run *r, const struct scan *scan)
+{
+	struct sql_rows it;
+	struct sql_row row;
+	struct sql_row_value v;
+	struct err err;
+
+	r->id_doubt = true;
+	if ((scan->verb != SCAN_INSERT && scan->verb != SCAN_REPLACE) || scan->n_rows != 1 ||
+		scan->rows_end < scan->end - MIN(scan->end, 1u) ||
+		(scan->flags & (SCAN_F_SUBQUERY | SCAN_F_LAST_INSERT_ID)))
+		return;
+	sql_rows_init(&it, r->text, scan->rows_off, 0, &r->mode);
+	if (sql_rows_next(&it, &row, &err) != 1)
+		return;
+	for (uint32_t i = 0; i < row.n_values; i++) {
+		if (!sql_row_value(&it, &row, i, &v) || !note_value(r, &v))
+			return;
+	}
+	r->id_doubt = false;
+}
+
+bool insert_may_give(const struct run *r, uint64_t id)
+{
+	for (unsigned i = 0; i < r->n_given; i++) {
+		if (r->given[i] == id)
+			return true;
+	}
+	return r->id_doubt;
 }

@@ -226,7 +226,8 @@ static void leg_setup(struct leg *l)
 		bconn_query(c, 0, TAG_BEGIN, STR("SAVEPOINT keyway_statement"));
 		l->savepoint = true;
 	}
-	if (UNLIKELY(l->prepared && !bconn_stmt_find(c, l->prepared))) {
+	if (UNLIKELY(l->prepared &&
+		     !bconn_stmt_find_for(c, l->prepared, l->db ? l->db : c->db, s->settings->parse_hash))) {
 		struct buf b = { 0 };
 
 		buf_add_u8(&b, COM_STMT_PREPARE);

@@ -281,6 +281,8 @@ void run_launch(struct session *s, struct run *r)
 		r->collects |= COLLECT_FOUND_ROWS;
 	if (UNLIKELY(r->plan->flags & PLAN_SETS_LAST_ID))
 		r->collects |= COLLECT_LAST_ID;
+	if ((r->plan->flags & PLAN_WRITE) && !r->has_ids)
+		insert_note_given(r, scan);
 	/* a statement without tables leaves the diagnostics of the one before */
 	r->keeps_diag =
 		(r->verb == SCAN_SELECT || r->verb == SCAN_DO) && !memmem(scan->norm.p, scan->norm.n, "FROM", 4);

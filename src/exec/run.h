@@ -89,15 +89,18 @@ struct run {
 	struct run *next_free;
 	struct session *s;
 	struct worker *w;
-	uint8_t state;	 /* enum run_state */
-	uint8_t answer;	 /* enum run_answer */
-	uint8_t verb;	 /* enum scan_verb */
-	bool keeps_diag; /* without tables: the diagnostics of the statement before stay */
-	bool keeps;	 /* temporary tables, user locks: they stay on their connection */
-	uint8_t com;	 /* enum com of the client's command */
-	bool more;	 /* another statement of the same text follows */
-	bool replied;	 /* the client has its final packet */
-	bool binary;	 /* rows go out in the binary protocol */
+	uint8_t state;	/* enum run_state */
+	uint8_t answer; /* enum run_answer */
+	uint8_t verb;	/* enum scan_verb */
+	bool id_doubt;	/* the statement may give ids that are not in given */
+	uint8_t n_given;
+	uint64_t given[8]; /* integers among the values of an INSERT of one row */
+	bool keeps_diag;   /* without tables: the diagnostics of the statement before stay */
+	bool keeps;	   /* temporary tables, user locks: they stay on their connection */
+	uint8_t com;	   /* enum com of the client's command */
+	bool more;	   /* another statement of the same text follows */
+	bool replied;	   /* the client has its final packet */
+	bool binary;	   /* rows go out in the binary protocol */
 	bool stepping;
 	bool infile;
 	bool undo; /* SETTLE: roll back rather than commit */
@@ -205,6 +208,9 @@ void run_launch(struct session *s, struct run *r);
 
 /* insert.c */
 void run_insert(struct run *r);
+/* Looks through a write for ids that it gives itself: the OK tells those too, LAST_INSERT_ID() does not. */
+void insert_note_given(struct run *r, const struct scan *scan);
+bool insert_may_give(const struct run *r, uint64_t id);
 /* The statement ends: whoever still waits for it need not. */
 void insert_forget(struct run *r);
 void refresh_forget(struct run *r);
@@ -349,6 +355,7 @@ struct cstmt {
 	bool bad_long_data;	  /* sent for a parameter that it does not have: said at each execution */
 	/* an open cursor: where it is */
 	struct bconn *cursor;
+	uint32_t cursor_id; /* the statement's number there */
 	struct pool *cursor_pool;
 	const char *cursor_ks;
 	uint32_t cursor_shard;

@@ -20,6 +20,7 @@ struct setvar {
 	struct leg *leg;
 	struct read_item items[READ_MAX];
 	uint32_t n;
+	uint16_t warnings;
 	bool answers; /* the client waits for the OK */
 	bool commits; /* autocommit went from 0 to 1 */
 };
@@ -27,7 +28,7 @@ struct setvar {
 /* The OK of a SET, with what a server would have told of it. */
 static void plain_ok(struct run *r)
 {
-	struct ok_packet ok = { 0 };
+	struct ok_packet ok = { .warnings = r->setvar ? r->setvar->warnings : 0 };
 
 	if (buf_used(&r->track)) {
 		ok.track = str_make((char *)buf_head(&r->track), buf_used(&r->track));
@@ -374,6 +375,20 @@ static void add_item(struct setvar *sv, enum read_kind kind, struct str name)
 
 /* --- SET on a server --- */
 
+/* What the server warned of, before another statement replaces it. */
+static void set_warned(struct run *r, struct collect *c)
+{
+	struct session *s = r->s;
+	uint64_t code;
+
+	diag_clear(s);
+	for (uint32_t i = 0; i < c->n_rows && c->n_cols >= 3; i++) {
+		if (c->rows[i][0].p && c->rows[i][2].p && str_to_u64(c->rows[i][1], &code) == 0)
+			diag_add(s, c->rows[i][0], (uint32_t)code, c->rows[i][2]);
+	}
+	read_back(r, r->setvar->leg);
+}
+
 static void set_done(struct run *r)
 {
 	struct leg *l = &r->legs[0];
@@ -393,7 +408,14 @@ static void set_done(struct run *r)
 	}
 	run_goto(r, RUN_COLLECT);
 	sv->answers = true;
-	read_back(r, l);
+	sv->leg = l;
+	if (l->ok.warnings) {
+		r->s->warnings = sv->warnings = l->ok.warnings;
+		collect_start(l, STR("SHOW WARNINGS"), collect_new(&r->arena, set_warned, 1024));
+	} else {
+		diag_clear(r->s);
+		read_back(r, l);
+	}
 }
 
 /* Variables that hold for one statement or cannot be read back: the connection stays with the session. */

@@ -504,6 +504,7 @@ void stmt_cursor_note(struct leg *l, uint16_t status)
 
 	if (r->com == COM_STMT_EXECUTE && (status & SERVER_STATUS_CURSOR_EXISTS) && !c->cursor) {
 		c->cursor = l->c;
+		c->cursor_id = bconn_stmt_find(l->c, l->prepared)->id;
 		c->cursor_pool = l->pool;
 		c->cursor_ks = l->ks;
 		c->cursor_shard = l->shard;
@@ -522,7 +523,6 @@ void stmt_fetch(struct run *r, const struct packet *pk)
 {
 	struct session *s = r->s;
 	struct cstmt *c;
-	struct bstmt *bs;
 	struct leg *l;
 	uint32_t id, rows;
 	uint8_t seq = 0, p[9] = { COM_STMT_FETCH };
@@ -534,8 +534,7 @@ void stmt_fetch(struct run *r, const struct packet *pk)
 		return;
 	}
 	c = stmt_find(s, id);
-	bs = c && c->cursor ? bconn_stmt_find(c->cursor, c->text) : NULL;
-	if (!bs) {
+	if (!c || !c->cursor) {
 		if (c)
 			err_set(&err, ERR_NAME, ER_STMT_HAS_NO_OPEN_CURSOR, "The statement (%u) has no open cursor.",
 				id);
@@ -545,7 +544,7 @@ void stmt_fetch(struct run *r, const struct packet *pk)
 		run_fail(r, &err);
 		return;
 	}
-	put_u32(p + 1, bs->id);
+	put_u32(p + 1, c->cursor_id);
 	put_u32(p + 5, rows);
 	r->cstmt = c;
 	r->kind = RESPONSE_TO_FETCH;

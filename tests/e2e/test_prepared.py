@@ -342,3 +342,21 @@ def test_dates_as_parameters(app):
     assert app.values("SELECT d, t, i FROM pd") == [("2024-02-29", "2024-02-29 23:59:58.123456", "-26:03:04")]
     row = app.execute(app.prepare("SELECT d, i FROM pd")).rows[0]
     assert row == (struct.pack("<HBB", 2024, 2, 29), struct.pack("<BIBBB", 1, 1, 2, 3, 4))
+
+
+def test_one_text_in_two_databases(star):
+    """Names without a database mean what they meant to the client that prepared, on whatever connection it runs."""
+    server = star.shards[0].server
+    server.sql("CREATE DATABASE IF NOT EXISTS other", "DROP TABLE IF EXISTS app.two, other.two", "CREATE TABLE app.two (v INT)",
+               "CREATE TABLE other.two (v INT)", "INSERT INTO app.two VALUES (1)", "INSERT INTO other.two VALUES (2)")
+    try:
+        with star.raw("app") as a, star.raw("other") as b:
+            for _ in range(5):
+                stmts = [(c, c.prepare("SELECT v FROM two"), want) for c, want in ((a, 1), (b, 2))]
+                for _ in range(3):
+                    for c, stmt, want in stmts:
+                        assert c.execute(stmt).rows == [(want,)]
+                for c, stmt, _ in stmts:
+                    c.close_stmt(stmt)
+    finally:
+        server.sql("DROP TABLE app.two", "DROP DATABASE other")

@@ -51,6 +51,8 @@ struct bconn_cmd {
 /* A statement prepared on this connection. */
 struct bstmt {
 	const void *key;     /* identity of the text (interned by the worker); NULL: forgotten, to be closed */
+	const char *db;	     /* what names without a database meant when it was prepared */
+	uint64_t parse_hash; /* of the settings that it was read under */
 	uint32_t id;	     /* the server's */
 	uint32_t types_hash; /* of the parameter types it was last executed with; 0: never */
 	uint64_t used;	     /* for the choice of the one to close */
@@ -117,6 +119,8 @@ void bconn_answer_seq(struct bconn *c, uint8_t seq);
 #define BCONN_STMTS_MAX 256
 /* The statement prepared for @key, or NULL. */
 struct bstmt *bconn_stmt_find(struct bconn *c, const void *key);
+/* The same for a database and settings that the connection is about to have. */
+struct bstmt *bconn_stmt_find_for(struct bconn *c, const void *key, const char *db, uint64_t parse_hash);
 /* Remembers one; when there are too many the least recently used is closed on the server. */
 struct bstmt *bconn_stmt_add(struct bconn *c, const void *key, uint32_t id);
 void bconn_stmt_drop(struct bconn *c, const void *key);

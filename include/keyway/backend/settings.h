@@ -27,6 +27,7 @@ struct settings {
 	uint32_t n;
 	uint32_t refs;
 	uint64_t hash;
+	uint64_t parse_hash; /* of those that change what a text means: character sets, collation, sql_mode */
 	uint32_t bytes;	     /* memory of names and values */
 	uint32_t sql_mode;   /* enum settings_sql_mode */
 	bool has_sql_mode;   /* sql_mode is set; else the server's own holds */

@@ -124,7 +124,7 @@ struct ids_range {
 enum ids_result {
 	IDS_OK = 0,
 	IDS_WAIT = 1, /* none here now, some are expected soon: ids_wait() */
-		      /* negative: enum err_kind */
+	/* negative: enum err_kind */
 };
 
 /* Takes @n (>= 1) ids, all or none, never blocking. IDS_OK fills @out (end it with ids_range_free()): one run, if the
