@@ -422,6 +422,8 @@ void pool_retire(struct pool *p)
 		p->server->label);
 	while (!list_empty(&p->waiting))
 		lease_fail(list_first(&p->waiting, struct lease, link), &err);
+	while (!list_empty(&p->opening))
+		pool_close(list_first(&p->opening, struct bconn, link));
 	while (!list_empty(&p->idle))
 		pool_close(list_first(&p->idle, struct bconn, link));
 	pool_try_free(p);

@@ -183,6 +183,25 @@ static void note_txn(struct run *r, uint16_t status)
 		s->txn = TXN_OPEN;
 }
 
+/* A statement that was prepared by name, or a routine, may have set autocommit: the server's word holds. */
+static void note_autocommit(struct run *r, struct leg *l, uint16_t status)
+{
+	struct session *s = r->s;
+	bool off = !(status & SERVER_STATUS_AUTOCOMMIT);
+	const struct settings *n;
+
+	if (LIKELY(off == s->settings->autocommit_off))
+		return;
+	n = settings_with(r->w->settings, s->settings, STR("autocommit"), off ? STR("0") : str_make(NULL, 0), NULL);
+	if (!n)
+		return;
+	if (l->c->settings == s->settings) {
+		settings_unref(r->w->settings, l->c->settings);
+		l->c->settings = settings_ref(n);
+	}
+	session_apply_settings(s, n);
+}
+
 /* --- one leg: its answer is the answer --- */
 
 static void pass_end(struct leg *l)
@@ -210,6 +229,7 @@ static void pass_final(struct leg *l, uint8_t *p, size_t n, const struct respons
 		stmt_cursor_note(l, ok->status);
 	if (ev->done) {
 		note_result(r, &l->c->resp, ok, eof);
+		note_autocommit(r, l, ok->status);
 		note_txn(r, ok->status);
 	}
 	if (UNLIKELY(ok->track.n)) {

@@ -125,7 +125,7 @@ static bool run_may_refresh(struct run *r)
 
 	if (r->refreshed || !r->s->ks || !r->s->ks->sharded || r->plan->err.errno_ != ER_NO_SUCH_TABLE)
 		return false;
-	if (now - r->w->last_refresh_us < 20000 && !r->w->refreshing)
+	if (now - r->w->last_refresh_us < 2000 && !r->w->refreshing)
 		return false;
 	r->w->last_refresh_us = now;
 	return true;

@@ -321,6 +321,11 @@ static void committed_then(struct run *r)
 
 void txn_commit_then(struct run *r, void (*next)(struct run *r))
 {
+	if (n_in_txn(r->s) == 0) {
+		txn_forget(r->s);
+		next(r);
+		return;
+	}
 	run_keep(r);
 	r->then = next;
 	legs_to_parts(r, STR("COMMIT"), UINT32_MAX, committed_then);

@@ -123,7 +123,8 @@ struct ids_range {
 
 enum ids_result {
 	IDS_OK = 0,
-	IDS_WAIT = 1, /* none here now, some are expected soon: ids_wait() */
+	/* none here now, some are expected soon: ids_wait() */
+	IDS_WAIT = 1,
 	/* negative: enum err_kind */
 };
 
