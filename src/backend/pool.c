@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define POOL_TICK_US   50000  /* while leases wait */
-#define IDLE_TICK_US   500000 /* while connections idle: to close old ones, and those that other workers lack */
+#define IDLE_TICK_US   100000 /* while connections idle: to close old ones, and those that other workers lack */
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 2000000
 
