@@ -256,7 +256,6 @@ int stream_connect(struct stream *s, const struct stream_addr *addr)
 		return -ENOMEM;
 	}
 	s->state = STREAM_CONNECTING;
-	s->was_connect = true;
 	stream_want_write(s, true);
 	return 0;
 }

@@ -33,9 +33,8 @@ struct stream {
 	struct buf out; /* not yet taken by the socket */
 	struct loop_task task;
 	int fd;
-	uint8_t state; /* enum stream_state */
-	bool reading;  /* the owner wants readable() */
-	bool was_connect;
+	uint8_t state;	/* enum stream_state */
+	bool reading;	/* the owner wants readable() */
 	bool tls_again; /* TLS holds bytes that the socket will not announce */
 	bool writing;	/* wr is in the loop */
 };
