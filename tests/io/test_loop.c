@@ -56,7 +56,9 @@ static uint64_t behind_us;
 
 static void look_at_the_clock(void *arg)
 {
-	behind_us = clock_mono_us() - loop_now_us(arg);
+	uint64_t now = loop_now_us(arg); /* before the clock is read again, or it may be ahead of it */
+
+	behind_us = clock_mono_us() - now;
 	loop_stop(arg);
 }
 
