@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "keyway/io/listener.h"
 #include "keyway/main/daemon.h"
+#include "keyway/store/store.h"
 #include "keyway/util/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -96,8 +97,8 @@ static int daemon_listen(struct daemon *d, struct err *err)
 
 static int daemon_topo(struct daemon *d, struct err *err)
 {
-	struct topo_config tc = { .store = TOPO_STORE_FILE,
-		.store_path = d->cfg->store.path,
+	struct store_config sc = { .kind = STORE_FILE, .path = d->cfg->store.path };
+	struct topo_config tc = { .store = &sc,
 		.cache_path = d->cfg->store.cache[0] ? d->cfg->store.cache : NULL,
 		.account = topo_account_of,
 		.account_arg = d,

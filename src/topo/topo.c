@@ -10,7 +10,7 @@
 #include <time.h>
 #include "documents.h"
 #include "server.h"
-#include "store.h"
+#include "keyway/store/store.h"
 #include "keyway/util/log.h"
 
 #define RETRY_MIN_US   1000000
@@ -48,8 +48,7 @@ struct change {
 
 struct topo {
 	struct topo_config cfg; /* texts owned */
-	const struct store_type *type;
-	void *store;
+	struct store_follower *store;
 	pthread_t thread;
 	bool running;
 
@@ -612,17 +611,14 @@ static struct topo *topo_new(const struct topo_config *cfg)
 	pthread_condattr_t attr;
 
 	t->cfg = *cfg;
-	t->cfg.store_path = xstrdup(cfg->store_path);
 	t->cfg.cache_path = cfg->cache_path ? xstrdup(cfg->cache_path) : NULL;
 	t->cfg.connect_timeout_us = cfg->connect_timeout_us ? cfg->connect_timeout_us : 3000000;
 	t->cfg.read_timeout_us = cfg->read_timeout_us ? cfg->read_timeout_us : 10000000;
-	t->cfg.poll_us = cfg->poll_us ? cfg->poll_us : 5000000;
 	t->cfg.schema_refresh_us = cfg->schema_refresh_us ? cfg->schema_refresh_us : 60000000;
-	t->type = &store_file;
 	t->busy_fd = -1;
 	t->changes_end = &t->changes;
 	t->refreshes_end = &t->refreshes;
-	documents_init(&t->docs, t->type->keys_are_keyspaces, t->cfg.cache_path);
+	documents_init(&t->docs, store_keys_are_keyspaces(cfg->store->kind), t->cfg.cache_path);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -650,7 +646,6 @@ static void topo_free(struct topo *t)
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->wake);
 	pthread_cond_destroy(&t->tried);
-	free((char *)t->cfg.store_path);
 	free((char *)t->cfg.cache_path);
 	free(t);
 }
@@ -681,7 +676,6 @@ static int check_first(const struct topo *t, struct err *err)
 struct topo *topo_start(const struct topo_config *cfg, struct err *err)
 {
 	struct topo *t = topo_new(cfg);
-	struct store_config sc = { .path = t->cfg.store_path, .poll_us = t->cfg.poll_us };
 	struct store_watch watch = { .arg = t, .document = on_document, .settled = on_settled, .state = on_state };
 	struct err cache_err;
 	int rc;
@@ -689,7 +683,7 @@ struct topo *topo_start(const struct topo_config *cfg, struct err *err)
 	mysql_library_init(0, NULL, NULL);
 	if (t->cfg.cache_path && cache_read(t->cfg.cache_path, &t->docs, &cache_err) < 0)
 		log_warn("%s", cache_err.msg);
-	t->store = t->type->start(&sc, &watch, err);
+	t->store = store_follow(cfg->store, &watch, err);
 	if (!t->store)
 		goto fail;
 	act_on_changes(t);
@@ -704,8 +698,7 @@ struct topo *topo_start(const struct topo_config *cfg, struct err *err)
 	}
 	return t;
 fail:
-	if (t->store)
-		t->type->stop(t->store);
+	store_follower_stop(t->store);
 	topo_free(t);
 	return NULL;
 }
@@ -714,7 +707,7 @@ void topo_stop(struct topo *t)
 {
 	if (!t)
 		return;
-	t->type->stop(t->store);
+	store_follower_stop(t->store);
 	pthread_mutex_lock(&t->lock);
 	t->stopping = true;
 	if (t->busy_fd >= 0)
@@ -784,7 +777,7 @@ void topo_refresh_schema(struct topo *t, struct str keyspace, topo_refreshed_fn 
 
 void topo_reload(struct topo *t)
 {
-	t->type->reload(t->store);
+	store_follower_reload(t->store);
 }
 
 static void status_keyspace(

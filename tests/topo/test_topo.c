@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "keyway/topo/topo.h"
+#include "keyway/store/store.h"
 #include "keyway/util/log.h"
 
 #define LONG_US 10000000
@@ -102,13 +103,13 @@ static void write_doc(struct watcher *w, const char *name, const char *keyspace,
 
 static struct topo *start(struct watcher *w, struct err *err)
 {
+	struct store_config store = { .path = w->dir, .poll_us = 200000 };
 	struct topo_config cfg = {
-		.store_path = w->dir,
+		.store = &store,
 		.cache_path = w->cache,
 		.account = no_account,
 		.publish = on_publish,
 		.publish_arg = w,
-		.poll_us = 200000,
 	};
 
 	return topo_start(&cfg, err);
@@ -221,7 +222,8 @@ END_TEST
 START_TEST(a_store_that_is_not_there_is_an_error_unless_cached)
 {
 	struct watcher w;
-	struct topo_config cfg = { .store_path = "/nonexistent/maps", .account = no_account, .poll_us = 100000 };
+	struct store_config store = { .path = "/nonexistent/maps", .poll_us = 100000 };
+	struct topo_config cfg = { .store = &store, .account = no_account };
 	struct topo_status st;
 	struct topo *t;
 	struct err err;

@@ -8,8 +8,7 @@
 #include "keyway/cluster/snapshot.h"
 
 struct topo; /* opaque */
-
-enum topo_store { TOPO_STORE_FILE };
+struct store_config;
 
 enum topo_tls { TOPO_TLS_OFF, TOPO_TLS_PREFERRED, TOPO_TLS_REQUIRED, TOPO_TLS_VERIFY_CA, TOPO_TLS_VERIFY_IDENTITY };
 
@@ -24,8 +23,7 @@ struct topo_account {
 };
 
 struct topo_config {
-	enum topo_store store;
-	const char *store_path; /* FILE: one JSON document, or a folder of *.json */
+	const struct store_config *store; /* needed during topo_start() only */
 	const char *cache_path; /* file for the last good map; NULL: none */
 	/* The account for a keyspace; called on the control thread; @out's texts must live until the next call. */
 	void (*account)(void *arg, struct str keyspace, struct topo_account *out);
@@ -36,7 +34,6 @@ struct topo_config {
 	void *publish_arg;
 	uint64_t connect_timeout_us; /* 0: 3 s */
 	uint64_t read_timeout_us;    /* 0: 10 s */
-	uint64_t poll_us;	     /* FILE: look again even without an event; 0: 5 s */
 	uint64_t schema_refresh_us;  /* read all schemas again this often (DDL past Keyway); 0: 60 s */
 };
 

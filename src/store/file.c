@@ -1,23 +1,24 @@
 /* file.c - the map store in files: one JSON document, or a folder of *.json. Followed by inotify, with a slow look at
- * the files' stamps for file systems that tell nothing. For topo.c. Its own thread; the first reading runs on the
+ * the files' stamps for file systems that tell nothing. For store.c. Its own thread; the first reading runs on the
  * caller's. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "keyway/cluster/map.h"
-#include "store.h"
+#include "store_type.h"
 
 #define FILES_MAX    4096
 #define QUIET_MS     100 /* a burst of changes has ended when nothing came for so long */
 #define BURST_ROUNDS 20
+#define POLL_US	     5000000
 #define WATCHED	     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 
 /* What one file looked like when it was last told. */
@@ -74,7 +75,7 @@ static char *read_whole(int fd, size_t *n)
 
 	*n = 0;
 	for (;;) {
-		ssize_t got = read(fd, text + *n, MIN(cap, (size_t)MAP_DOCUMENT_MAX + 1) - *n);
+		ssize_t got = read(fd, text + *n, MIN(cap, (size_t)STORE_VALUE_MAX + 1) - *n);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -83,7 +84,7 @@ static char *read_whole(int fd, size_t *n)
 			return NULL;
 		}
 		*n += (size_t)got;
-		if (got == 0 || *n > MAP_DOCUMENT_MAX)
+		if (got == 0 || *n > STORE_VALUE_MAX)
 			return text;
 		if (*n == cap) {
 			cap *= 2;
@@ -279,13 +280,13 @@ static void file_free(struct file_store *s)
 	free(s);
 }
 
-static void *file_start(const struct store_config *cfg, const struct store_watch *watch, struct err *err)
+static void *file_follow(const struct store_config *cfg, const struct store_watch *watch, struct err *err)
 {
 	struct file_store *s = xcalloc(1, sizeof(*s));
 	int rc;
 
 	s->path = xstrdup(cfg->path);
-	s->poll_us = cfg->poll_us;
+	s->poll_us = cfg->poll_us ? cfg->poll_us : POLL_US;
 	s->watch = *watch;
 	for (size_t n = strlen(s->path); n > 1 && s->path[n - 1] == '/'; n--)
 		s->path[n - 1] = '\0';
@@ -336,7 +337,7 @@ static void file_stop(void *store)
 
 const struct store_type store_file = {
 	.name = "file",
-	.start = file_start,
+	.follow = file_follow,
 	.reload = file_reload,
 	.stop = file_stop,
 };
