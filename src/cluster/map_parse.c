@@ -9,6 +9,8 @@
 static const char *const shard_kinds[] = { "replicaset", "pair", NULL };
 static const char *const roles[] = { "primary", "replica", NULL };
 static const char *const sides[] = { "even", "odd", NULL };
+static const char *const states[] = { "serving", "draining", "drained", NULL };
+static const char *const primary_from[] = { "map", "auto", NULL };
 static const char *const table_kinds[] = { "sharded", "reference", "pinned", NULL };
 static const char *const functions[] = { "range", "parity", "hash", "vitess_hash", "directory", NULL };
 
@@ -90,13 +92,15 @@ static int parse_sharding(struct building *b, const json_t *v)
 	return 0;
 }
 
-static int parse_backend(struct building *b, const json_t *v, bool pair, struct backend_def *d)
+static int parse_backend(struct building *b, const json_t *v, const struct shard *s, struct backend_def *d)
 {
 	struct json_reader *r = b->r;
 	int64_t port = 3306, weight = 100;
-	int role = BACKEND_PRIMARY, side = 0;
-	int rc = reader_object(
-		r, v, pair ? "name host port socket az side weight" : "name host port socket az role weight");
+	bool pair = s->kind == SHARD_PAIR;
+	int role = s->primary_auto ? BACKEND_REPLICA : BACKEND_PRIMARY, side = 0, state = BACKEND_SERVING;
+	int rc = reader_object(r, v,
+		pair ? "name host port socket az region side weight state"
+		     : "name host port socket az region role weight state");
 
 	if (rc == 0)
 		rc = reader_text(r, v, "name", READER_REQUIRED, TEXT_ID, &d->name);
@@ -107,12 +111,17 @@ static int parse_backend(struct building *b, const json_t *v, bool pair, struct 
 	if (rc == 0)
 		rc = reader_text(r, v, "az", READER_OPTIONAL, TEXT_ANY, &d->az);
 	if (rc == 0)
+		rc = reader_text(r, v, "region", READER_OPTIONAL, TEXT_ANY, &d->region);
+	if (rc == 0)
+		rc = reader_choice(r, v, "state", READER_OPTIONAL, states, &state);
+	if (rc == 0)
 		rc = reader_int(r, v, "port", READER_OPTIONAL, 1, 65535, &port);
 	if (rc == 0)
 		rc = reader_int(r, v, "weight", READER_OPTIONAL, 0, 1000, &weight);
 	if (rc == 0)
 		rc = pair ? reader_choice(r, v, "side", READER_REQUIRED, sides, &side)
-			  : reader_choice(r, v, "role", READER_REQUIRED, roles, &role);
+			  : reader_choice(
+				    r, v, "role", s->primary_auto ? READER_OPTIONAL : READER_REQUIRED, roles, &role);
 	if (rc < 0)
 		return rc;
 	if (!d->host.n == !d->socket.n)
@@ -125,6 +134,10 @@ static int parse_backend(struct building *b, const json_t *v, bool pair, struct 
 	d->weight = (uint16_t)weight;
 	d->role = (enum backend_role)role;
 	d->side = (enum pair_side)side;
+	d->state = (enum backend_state)state;
+	if (!pair && d->role == BACKEND_PRIMARY && d->state != BACKEND_SERVING)
+		return reader_bad_field(
+			r, "state", "a primary serves: make another backend the primary first (keywayctl switchover)");
 	return 0;
 }
 
@@ -152,6 +165,10 @@ static int check_backends(struct building *b, struct shard *s, const struct back
 		else if (d[i].role == BACKEND_PRIMARY && ++primaries)
 			s->primary = &d[i];
 	}
+	if (s->kind == SHARD_REPLICASET && s->primary_auto && primaries == 0) {
+		s->primary = &d[0];
+		return 0;
+	}
 	if (s->kind == SHARD_REPLICASET)
 		return primaries == 1
 			       ? 0
@@ -159,6 +176,8 @@ static int check_backends(struct building *b, struct shard *s, const struct back
 					 primaries);
 	if (s->backend_n != 2 || !s->sides[SIDE_ODD] || !s->sides[SIDE_EVEN])
 		return reader_bad(r, "a pair has exactly two backends, one with side odd and one with side even");
+	if (s->sides[SIDE_ODD]->state != BACKEND_SERVING && s->sides[SIDE_EVEN]->state != BACKEND_SERVING)
+		return reader_bad(r, "neither side of the pair serves; one of them has to");
 	s->primary = s->sides[s->home];
 	return 0;
 }
@@ -180,7 +199,7 @@ static int parse_backends(struct building *b, const json_t *v, struct shard *s)
 		size_t item = reader_enter_item(r, i);
 
 		d[i].index = (uint32_t)i;
-		rc = parse_backend(b, json_array_get(v, i), s->kind == SHARD_PAIR, &d[i]);
+		rc = parse_backend(b, json_array_get(v, i), s, &d[i]);
 		if (rc < 0)
 			return rc;
 		reader_leave(r, item);
@@ -219,8 +238,8 @@ static int parse_range(struct building *b, const json_t *v, struct shard *s)
 static int parse_shard(struct building *b, const json_t *v, struct shard *s)
 {
 	struct json_reader *r = b->r;
-	int kind = SHARD_REPLICASET, home = SIDE_ODD;
-	int rc = reader_object(r, v, "range kind home database backends");
+	int kind = SHARD_REPLICASET, home = SIDE_ODD, primary = 0;
+	int rc = reader_object(r, v, "range kind home primary database backends");
 
 	if (rc == 0)
 		rc = parse_range(b, v, s);
@@ -229,11 +248,16 @@ static int parse_shard(struct building *b, const json_t *v, struct shard *s)
 	if (rc == 0)
 		rc = reader_choice(r, v, "home", READER_OPTIONAL, sides, &home);
 	if (rc == 0)
+		rc = reader_choice(r, v, "primary", READER_OPTIONAL, primary_from, &primary);
+	if (rc == 0)
 		rc = reader_text(r, v, "database", READER_OPTIONAL, TEXT_DBNAME, &s->database);
 	if (rc < 0)
 		return rc;
 	if (kind != SHARD_PAIR && json_object_get(v, "home"))
 		return reader_bad_field(r, "home", "belongs to a shard of kind pair");
+	if (kind == SHARD_PAIR && json_object_get(v, "primary"))
+		return reader_bad_field(r, "primary", "belongs to a replica set; both sides of a pair are written to");
+	s->primary_auto = primary == 1;
 	if (b->ks->everything && s->database.n)
 		return reader_bad_field(r, "database", "the keyspace * holds every database under its own name");
 	s->kind = (enum shard_kind)kind;

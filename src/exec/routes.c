@@ -33,6 +33,7 @@ void routes_unref(struct routes *r)
 			free(shards[i]);
 		}
 		free(shards);
+		free(r->keyspaces[k].verdicts);
 	}
 	free(r->keyspaces);
 	snapshot_unref(r->snapshot);

@@ -43,10 +43,12 @@ static void shard_routes_free(struct keyspace_route *ks, uint32_t n_ks)
 	free(ks);
 }
 
-static void shard_route_build(struct worker *w, struct shard_route *sr, const struct shard *sh, struct server **servers)
+static void shard_route_build(struct worker *w, struct shard_route *sr, const struct shard *sh, struct server **servers,
+	const struct shard_verdict *v)
 {
 	sr->db = sh->database.n ? worker_intern(w, sh->database) : NULL;
 	sr->name = worker_intern(w, sh->name);
+	sr->hold = v->hold;
 	sr->replicas = xcalloc(sh->backend_n, sizeof(*sr->replicas));
 	for (uint32_t b = 0; b < sh->backend_n; b++) {
 		const struct backend_def *def = &sh->backends[b];
@@ -55,11 +57,14 @@ static void shard_route_build(struct worker *w, struct shard_route *sr, const st
 		if (!servers[b])
 			continue;
 		p = worker_pool(w, servers[b]);
-		if (def == sh->primary)
+		if ((int16_t)b == v->primary)
 			sr->primary = p;
-		if (sh->kind == SHARD_PAIR)
-			sr->side[def->side] = p;
-		else if (def->role == BACKEND_REPLICA && def->weight)
+		for (int side = 0; side < 2; side++) {
+			if ((int16_t)b == v->side[side])
+				sr->side[side] = p;
+		}
+		if (sh->kind == SHARD_REPLICASET && (int16_t)b != v->primary && def->weight &&
+			def->state == BACKEND_SERVING)
 			sr->replicas[sr->n_replicas++] = p;
 	}
 }
@@ -104,7 +109,8 @@ static void worker_use(struct worker *w, struct routes *routes)
 		ks[k].single = routes->keyspaces[k].single;
 		ks[k].shards = xcalloc(ks[k].ks->shard_n, sizeof(*ks[k].shards));
 		for (uint32_t i = 0; i < ks[k].ks->shard_n; i++)
-			shard_route_build(w, &ks[k].shards[i], &ks[k].ks->shards[i], routes->keyspaces[k].servers[i]);
+			shard_route_build(w, &ks[k].shards[i], &ks[k].ks->shards[i], routes->keyspaces[k].servers[i],
+				&routes->keyspaces[k].verdicts[i]);
 		most = MAX(most, ks[k].ks->shard_n);
 	}
 	w->keyspaces = ks;

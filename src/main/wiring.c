@@ -224,10 +224,12 @@ struct routes *wire_routes(struct daemon *d, struct snapshot *sn)
 
 		ks[k].single = config_transaction_mode_for(d->cfg, def->name) == CONFIG_TRX_SINGLE;
 		ks[k].servers = xcalloc(def->shard_n, sizeof(*ks[k].servers));
+		ks[k].verdicts = xcalloc(def->shard_n, sizeof(*ks[k].verdicts));
 		for (uint32_t i = 0; i < def->shard_n; i++) {
 			const struct shard *sh = &def->shards[i];
 
 			ks[k].servers[i] = xcalloc(sh->backend_n, sizeof(struct server *));
+			ks[k].verdicts[i] = verdict_of_map(sh);
 			for (uint32_t b = 0; b < sh->backend_n; b++) {
 				struct err err;
 

@@ -36,6 +36,22 @@ static struct keyspace *parse(const char *text)
 	return ks;
 }
 
+START_TEST(a_primary_may_be_whichever_is_writable)
+{
+	struct keyspace *ks = parse("{\"keyspace\":\"k\",\"epoch\":1,\"shards\":[{\"primary\":\"auto\",\"backends\":["
+				    "{\"name\":\"a\",\"host\":\"h\",\"region\":\"use1\",\"state\":\"draining\"},"
+				    "{\"name\":\"b\",\"host\":\"i\",\"role\":\"replica\"}]}]}");
+
+	ck_assert(ks->shards[0].primary_auto);
+	ck_assert_str_eq(ks->shards[0].primary->name.p, "a");
+	ck_assert_str_eq(ks->shards[0].backends[0].region.p, "use1");
+	ck_assert_int_eq(ks->shards[0].backends[0].state, BACKEND_DRAINING);
+	ck_assert_int_eq(ks->shards[0].backends[0].role, BACKEND_REPLICA);
+	ck_assert_int_eq(ks->shards[0].backends[1].state, BACKEND_SERVING);
+	keyspace_unref(ks);
+}
+END_TEST
+
 START_TEST(the_manuals_document_is_read)
 {
 	struct keyspace *ks = parse(shop);
@@ -151,6 +167,15 @@ static const struct {
 	{ DOC("\"shards\":[7]"), "shards[0]", "must be an object" },
 	{ DOC("\"shards\":[" TWO "]"), "shards", "without sharding" },
 	{ DOC("\"shards\":[" SHARD("-80", B("a")) "]"), "shards[0].range", "without sharding" },
+	{ BACKEND("\"state\":\"off\""), "shards[0].backends[0].state", "\"drained\"" },
+	{ BACKEND("\"state\":\"drained\""), "shards[0].backends[0].state", "keywayctl switchover" },
+	{ BACKEND("\"region\":7"), "shards[0].backends[0].region", "must be a text" },
+	{ SHARDS("{\"range\":\"-\",\"primary\":\"none\",\"backends\":[" B("a") "]}"), "shards[0].primary", "\"auto\"" },
+	{ SHARDS("{\"range\":\"-\",\"kind\":\"pair\",\"primary\":\"auto\",\"backends\":[]}"), "shards[0].primary",
+		"belongs to a replica set" },
+	{ PAIR("{\"name\":\"a\",\"host\":\"h\",\"side\":\"odd\",\"state\":\"drained\"},"
+	       "{\"name\":\"b\",\"host\":\"i\",\"side\":\"even\",\"state\":\"draining\"}"),
+		"shards[0].backends", "neither side of the pair serves" },
 	{ FN("\"function\":\"md5\""), "sharding.function", "\"vitess_hash\"" },
 	{ FN("\"fn\":\"hash\""), "sharding.fn", "unknown field" },
 	{ FN("\"function\":\"hash\",\"entries\":{\"1\":\"40\"}"), "sharding.entries",
@@ -405,6 +430,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tc, the_manuals_document_is_read);
+	tcase_add_test(tc, a_primary_may_be_whichever_is_writable);
 	tcase_add_test(tc, an_unsharded_keyspace_needs_little);
 	tcase_add_loop_test(tc, a_bad_document_is_refused_and_the_field_named, 0, (int)ARRAY_N(bad));
 	tcase_add_test(tc, every_truncation_and_a_deep_document_are_refused);

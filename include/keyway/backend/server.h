@@ -25,6 +25,32 @@ struct server_login {
 	SSL_CTX *tls_ctx; /* NULL with SERVER_TLS_OFF; a reference is taken */
 };
 
+enum server_state {
+	SERVER_UNCHECKED, /* no check has ended yet: used as if it were up */
+	SERVER_UP,
+	SERVER_DOWN,
+};
+
+enum server_writable { SERVER_WRITABLE_UNKNOWN, SERVER_WRITABLE, SERVER_READ_ONLY };
+
+#define SERVER_LAG_UNKNOWN UINT64_MAX
+
+/* How a server fares. Written by health/ (checks) and by the workers (what they see); read by all without a lock, each
+ * field by itself: nothing may depend on two of them belonging together. What statements are routed by (which server is
+ * the primary) does not stand here, it comes as a verdict with the routes. */
+struct server_health {
+	atomic_uchar state;	     /* enum server_state, with hysteresis */
+	atomic_uchar writable;	     /* enum server_writable, as of the last check */
+	atomic_bool ejected;	     /* fails or is slow out of line with its like: no reads unless there is no other */
+	atomic_bool suspect;	     /* a worker has seen an error: check now */
+	atomic_uint_fast64_t lag_us; /* replicas: behind the primary; SERVER_LAG_UNKNOWN */
+	atomic_uint_fast64_t rtt_us; /* of a check's round trip, smoothed */
+	atomic_uint_fast64_t ewma_us;		     /* of reads sent to it, smoothed; 0: none yet */
+	atomic_uint_fast64_t up_since_us;	     /* monotonic; for the slow start */
+	atomic_uint inflight;			     /* statements under way, all workers */
+	atomic_uint_fast64_t queries, errors, bytes; /* since start, all workers */
+};
+
 struct server {
 	char *label; /* "10.0.1.11:3306" or the socket's path: for messages */
 	char *host;  /* for the certificate's name */
@@ -39,6 +65,7 @@ struct server {
 	atomic_uint starving;		      /* workers that wait for a connection and may not open one */
 	atomic_uint_fast64_t next_connect_us; /* pacing: no connect before this */
 	atomic_uint failures;		      /* connects that failed in a row */
+	struct server_health health;
 };
 
 struct server_directory; /* all servers of the process by address and account */

@@ -18,17 +18,23 @@
 enum backend_role { BACKEND_PRIMARY, BACKEND_REPLICA };
 enum pair_side { SIDE_EVEN = 0, SIDE_ODD = 1 };
 
+/* What operators want of a server, whatever its health. Replicas take no reads unless they serve. A side of a pair:
+ * DRAINING, new statements for it wait and those under way end; DRAINED, its statements go to the other side. */
+enum backend_state { BACKEND_SERVING, BACKEND_DRAINING, BACKEND_DRAINED };
+
 /* One server of a shard. In a pair both are BACKEND_PRIMARY. */
 struct backend_def {
 	struct str name;   /* unique in its keyspace */
 	struct str host;   /* empty when socket is set */
 	struct str socket; /* path of a unix socket, or empty */
 	struct str az;	   /* may be empty */
+	struct str region; /* may be empty */
 	uint16_t port;
 	uint16_t weight; /* share of reads among equals, 0 to 1000; 0: none; default 100 */
 	enum backend_role role;
 	enum pair_side side; /* pairs only */
-	uint32_t index;	     /* in its shard */
+	enum backend_state state;
+	uint32_t index; /* in its shard */
 	const struct shard *shard;
 };
 
@@ -40,10 +46,13 @@ struct shard {
 	struct keyrange range;
 	enum shard_kind kind;
 	enum pair_side home; /* pairs only: the side for statements that decide none */
+	bool primary_auto;   /* replica sets: the only writable server is the primary, whatever the roles say */
 	struct str database; /* on the servers; empty in the keyspace `*` */
 	const struct backend_def *backends;
 	uint32_t backend_n;
-	const struct backend_def *primary;  /* replica set: the primary; pair: the home side */
+	/* replica set: the primary that the map names, with primary_auto and no such role the first backend; pair: the
+	 * home side. Which one is written to now is another question: health/health.h */
+	const struct backend_def *primary;
 	const struct backend_def *sides[2]; /* pairs only, by enum pair_side */
 	const struct keyspace *keyspace;
 };

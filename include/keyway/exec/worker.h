@@ -5,6 +5,7 @@
 #define KEYWAY_EXEC_WORKER_H
 
 #include "keyway/backend/pool.h"
+#include "keyway/backend/verdict.h"
 #include "keyway/cluster/snapshot.h"
 #include "keyway/ids/ids.h"
 #include "keyway/plan/plan.h"
@@ -13,8 +14,9 @@
 
 /* A snapshot of the map together with the servers behind it, resolved. Made by the control thread, then immutable. */
 struct route_keyspace {
-	struct server ***servers; /* [shard][backend] */
-	bool single;		  /* transactions may touch one shard only */
+	struct server ***servers;	/* [shard][backend] */
+	struct shard_verdict *verdicts; /* [shard] */
+	bool single;			/* transactions may touch one shard only */
 };
 
 struct routes {
@@ -57,8 +59,11 @@ struct process {
 
 /* One shard as this worker reaches it. */
 struct shard_route {
+	/* Where statements for the primary, or for one side of a pair, go now. NULL: the host has no address, or the
+	 * verdict names none and they wait. */
 	struct pool *primary; /* pair: that of the home side */
 	struct pool *side[2]; /* pairs only, by enum pair_side */
+	uint8_t hold;	      /* enum verdict_hold */
 	struct pool **replicas;
 	uint32_t n_replicas;
 	uint32_t next_replica; /* round robin */
