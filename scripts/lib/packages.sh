@@ -28,7 +28,19 @@ packages_install() {
 		return 1
 	fi
 	$root apt-get update -q >/dev/null 2>&1 || true
-	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2 || return 1
+	# The scripts start their own servers: a service that came with a package is not left running.
+	for package in "$@"; do
+		case $package in
+		etcd-server)
+			if [ -d /run/systemd/system ]; then
+				$root systemctl disable --now etcd >/dev/null 2>&1 || true
+			else
+				$root service etcd stop >/dev/null 2>&1 || true
+			fi
+			;;
+		esac
+	done
 }
 
 need_packages() {
