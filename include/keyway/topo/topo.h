@@ -24,7 +24,7 @@ struct topo_account {
 
 struct topo_config {
 	const struct store_config *store; /* needed during topo_start() only */
-	const char *cache_path; /* file for the last good map; NULL: none */
+	const char *cache_path;		  /* file for the last good map; NULL: none */
 	/* The account for a keyspace; called on the control thread; @out's texts must live until the next call. */
 	void (*account)(void *arg, struct str keyspace, struct topo_account *out);
 	void *account_arg;
