@@ -2,12 +2,14 @@
  * keys, each with a version, changed by compare-and-swap. In files, etcd v3 or consul's KV: one file of src/store per
  * kind, each offering one struct store_type (src/store/store_type.h).
  *
- * Keys are relative to the cluster's prefix and mean the same in every kind:
+ * Keys are relative to the cluster's prefix and mean the same in every kind. They are parts parted by '/', none of them
+ * empty, "." or ".."; a name of any bytes becomes a part by store_key():
  *   keyspaces/<name>          the map document of a keyspace
  *   history/<name>/<epoch>    what it was at that epoch: {"epoch", "at", "who", "why", "document"}
  *   proxies/<id>              a live proxy: {"address", "version", "az", "epochs": {…}, …}; goes with its lease
  *   locks/<what>, ops/<id>    operations under way
  *   ids/<allocator>/<tag>     counters of allocators
+ *   cluster                   a random text that tells this store from others (see struct store_watch)
  * Calls block, each at most the configured time-out per endpoint: control threads, tools and tests only. A struct store
  * belongs to one thread at a time. */
 #ifndef KEYWAY_STORE_STORE_H
@@ -24,8 +26,8 @@ enum store_kind { STORE_FILE, STORE_ETCD, STORE_CONSUL };
 
 struct store_config {
 	enum store_kind kind;
-	/* FILE: one JSON document, or a folder of *.json whose other keys lie below its sub-folder ".keyway". With a
-	 * single document all keys but that one cannot be written. */
+	/* FILE: one JSON document, or a folder of *.json whose other keys lie below its sub-folder ".keyway". In both
+	 * the name inside a document says which keyspace it is of. See store_is_single() for the former. */
 	const char *path;
 	const char *const *endpoints; /* "http://10.0.0.7:2379": tried in turn, the one that answered last first */
 	uint32_t endpoint_n;
@@ -44,6 +46,16 @@ struct store; /* opaque */
 /* Copies @cfg. Connects to nothing yet. NULL and @err: the settings cannot be used. */
 struct store *store_open(const struct store_config *cfg, struct err *err);
 void store_close(struct store *s); /* NULL is allowed */
+
+/* FILE with one document: that one's key can be read and written, no other can be written (ERR_UNSUPPORTED) or is ever
+ * there. */
+bool store_is_single(struct store *s);
+
+/* @folder, which ends in '/' ("keyspaces/"), and @name with every byte that keys do not take as such written %XX.
+ * ERR_LIMIT: it is too long. */
+MUST_CHECK int store_key(char out[STORE_KEY_MAX + 1], const char *folder, struct str name, struct err *err);
+/* The name that the last part of @key stands for, on the heap. */
+char *store_key_name(const char *key);
 
 struct store_item {
 	char *key;
@@ -88,8 +100,8 @@ int store_describe(struct store *s, char *out, size_t size, struct err *err);
 struct store_watch {
 	void *arg;
 	/* The document under @key is new or has changed; document.p NULL: it is gone. @key is without the followed
-	 * prefix: "shop" (FILE: the file's name, "shop.json"). @revision rises with every change of the store, as far
-	 * as the store has such a number; else 0. Texts live for the call only. */
+	 * prefix, as a name: "shop" (FILE: the file's name, "shop.json"). @revision rises with every change of the
+	 * store, as far as the store has such a number; else 0. Texts live for the call only. */
 	void (*document)(void *arg, struct str key, struct str document, uint64_t revision);
 	/* All changes seen so far have been told: act on them together. */
 	void (*settled)(void *arg);
