@@ -15,6 +15,7 @@
 #define LOOK_N 64
 
 const char *const ids_state_name[] = { "new", "up", "shaky", "down", "stopped" };
+const char *const ids_marks_name[] = { "off", "local", "shared", "both" };
 
 /* --- ranges --- */
 

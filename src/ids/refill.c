@@ -277,6 +277,7 @@ static void fetch(struct ids_tag *t, size_t ep, uint32_t want)
 	pthread_mutex_lock(&t->lock);
 	for (size_t i = 0; i < good; i++)
 		tag_add(t, g.run[i].first, g.run[i].n, a->conf.ep[ep].step);
+	t->high[ep] = guard_mark(&t->guard, ep);
 	if (good == 1 && !a->conf.single)
 		learn_run(t, g.run[0].n, want);
 	pthread_mutex_unlock(&t->lock);

@@ -59,6 +59,7 @@ struct ids_tag {
 	uint64_t taken, takes, waits, failures;
 	uint64_t rate_taken, rate_since_us; /* where the counting of the rate began */
 	double rate;			    /* ids per second */
+	uint64_t high[IDS_ENDPOINTS_MAX];   /* the largest id known to be given, by endpoint */
 	char last_error[WHY_MAX];
 
 	struct list waiters; /* ids.wait_lock */

@@ -40,6 +40,10 @@ static void tag_status(struct ids_tag *t, struct arena *mem, struct ids_tag_stat
 	out->failures = t->failures;
 	out->rate_per_s = (uint64_t)rate;
 	out->left_us = rate > 0 ? (uint64_t)((double)t->held * 1e6 / rate) : UINT64_MAX;
+	for (size_t i = 0; i < t->alloc->conf.ep_n; i++) {
+		out->high_of[i] = t->high[i];
+		out->high = MAX(out->high, t->high[i]);
+	}
 	out->last_error = arena_printf(mem, "%s", t->last_error);
 	pthread_mutex_unlock(&t->lock);
 }
@@ -51,6 +55,8 @@ static void allocator_status(struct ids *ids, struct allocator *a, struct arena 
 	out->name = arena_printf(mem, "%s", a->conf.name);
 	out->kind = a->conf.kind;
 	out->form = a->conf.form;
+	out->marks = IDS_MARKS_OFF;
+	out->marks_error = "";
 	out->endpoint_n = a->conf.ep_n;
 	out->endpoints = arena_array(mem, struct ids_endpoint_status, a->conf.ep_n);
 	pthread_mutex_lock(&a->lock);

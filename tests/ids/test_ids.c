@@ -228,6 +228,9 @@ START_TEST(a_block_gives_one_run)
 	/* more than a block: fetched for it, in one run */
 	ck_assert_int_eq(take(tag, 50000, 1000000, &r), IDS_OK);
 	ck_assert_uint_eq(r.run_n, 1);
+	ck_assert_uint_ge(status().allocators[0].tags[0].high, ids_range_max(&r));
+	ck_assert_uint_eq(status().allocators[0].tags[0].high,
+		MAX(status().allocators[0].tags[0].high_of[0], status().allocators[0].tags[0].high_of[1]));
 	ids_range_free(&r);
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* ids/ids.h - unique ids from allocators outside: MySQL ticket servers and HTTP services.
+/* ids/ids.h - unique ids from allocators outside: MySQL ticket servers, HTTP services, counters in etcd or consul.
  *
  * A struct ids holds the allocators of the configuration, each with one control thread that keeps ids ahead of need for
  * every tag (a tag is one sequence of an allocator, as a rule one table: "<keyspace>.<table>"). Workers take ids that
@@ -175,10 +175,20 @@ enum ids_state {
 	IDS_UP,	     /* its last answer was good */
 	IDS_SHAKY,   /* failed lately, is tried again with back-off */
 	IDS_DOWN,    /* failed three times or more in a row, is tried again with back-off */
-	IDS_STOPPED, /* went backwards: not used until ids_resume() or a restart */
+	IDS_STOPPED, /* went backwards: not used until ids_resume() or a restart; last_error says what it gave */
 };
 
 extern const char *const ids_state_name[];
+
+/* What is known of the ids that were given out before this process began, and to other proxies. */
+enum ids_marks {
+	IDS_MARKS_OFF,	  /* nothing: only what this process was given is known */
+	IDS_MARKS_LOCAL,  /* of this host: in the folder of ids.state */
+	IDS_MARKS_SHARED, /* of all proxies: in the map's store */
+	IDS_MARKS_BOTH,
+};
+
+extern const char *const ids_marks_name[];
 
 struct ids_endpoint_status {
 	const char *name; /* host:port, socket path, or scheme://host:port */
@@ -198,14 +208,18 @@ struct ids_tag_status {
 	uint64_t taken, takes, waits, failures;
 	uint64_t waiting; /* statements that wait now */
 	uint64_t rate_per_s;
-	uint64_t left_us;	/* how long the ids held last at that rate; UINT64_MAX: no use lately */
-	const char *last_error; /* "" */
+	uint64_t left_us; /* time to empty: the ids held last so long at that rate; UINT64_MAX: no use lately */
+	uint64_t high;	  /* the largest id that was given to anyone, as far as is known; 0: none */
+	uint64_t high_of[IDS_ENDPOINTS_MAX]; /* the same by endpoint, in the order of the allocator's endpoints */
+	const char *last_error;		     /* "" */
 };
 
 struct ids_allocator_status {
 	const char *name;
 	enum ids_kind kind;
 	enum ids_form form;
+	enum ids_marks marks;	 /* where it is kept which ids were given out */
+	const char *marks_error; /* "", or why that cannot be read or written now: ids go on unrecorded */
 	struct ids_endpoint_status *endpoints;
 	size_t endpoint_n;
 	struct ids_tag_status *tags;
