@@ -1,87 +1,117 @@
-/* ctl.c - keywayctl: the table of its commands, their help, and the choice among them.
+/* ctl.c - keywayctl: the table of its commands, and running the one that was named.
  * For src/bin/keywayctl.c and the tests.
  * One thread, blocking. */
 #include "ctl_command.h"
-#include "keyway/util/str.h"
+#include <time.h>
+#include <unistd.h>
 
-static const struct ctl_command commands[] = {
-	{ "passwd", "[--stdin] [NAME]", "print a users entry for the settings, with both verifiers of a password",
-		"Asks for the password twice on the terminal, without showing it. With --stdin one line is read from\n"
-		"standard input. Without NAME only the verifiers are printed. The password itself is written "
-		"nowhere.\n",
-		ctl_passwd },
+static const struct ctl_option passwd_options[] = {
+	{ .name = "--stdin", .help = "read the password as one line from standard input" },
+	{ 0 },
 };
 
-static void usage_print(const struct ctl_command *command, FILE *to)
+const struct ctl_command ctl_commands[] = {
+	{ .name = "passwd",
+		.summary = "print a users entry for the settings, with both verifiers of a password",
+		.help = "Asks for the password twice on the terminal, without showing it. Without NAME only the "
+			"verifiers\n"
+			"are printed. The password itself is written nowhere.\n",
+		.arguments = { { .name = "NAME", .optional = true } },
+		.options = passwd_options,
+		.run = ctl_passwd },
+	{ 0 },
+};
+
+static void pause_us(uint64_t us)
 {
-	fprintf(to, "usage: keywayctl %s %s\n", command->name, command->arguments);
+	struct timespec t = { (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
+
+	nanosleep(&t, NULL);
 }
 
-static void help_print(FILE *to)
+static void show_print(struct ctl *c, const struct ctl_args *a, const struct ctl_table *t)
 {
-	fprintf(to, "usage: keywayctl COMMAND [ARGUMENT]...\n\nCommands:\n");
-	for (size_t i = 0; i < ARRAY_N(commands); i++)
-		fprintf(to, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-	fprintf(to, "\nkeywayctl COMMAND --help says more. --version prints the version.\n"
-		    "Exit codes: 0 done, 1 failed, 2 the command line was not understood.\n");
+	if (a->json)
+		ctl_table_print_json(t, a->watch_us != 0, c->out);
+	else
+		ctl_table_print(t, c->out);
 }
 
-static const struct ctl_command *command_find(const char *name)
+static bool flushed(struct ctl *c)
 {
-	for (size_t i = 0; i < ARRAY_N(commands); i++) {
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
+	return fflush(c->out) == 0 && !ferror(c->out);
+}
+
+/* Each time from its beginning: on a terminal over the last one, else behind it; JSON is one array a line. What fails
+ * after the first time is told and tried again. Ends with the signal that ends it, or when nobody reads any more. */
+static enum ctl_exit show_watch(struct ctl *c, const struct ctl_args *a, struct ctl_table *t)
+{
+	bool tty = !a->json && isatty(fileno(c->out)), first = true;
+
+	for (;; first = false, pause_us(a->watch_us)) {
+		enum ctl_exit rc = a->command->show(c, a, t);
+
+		if (rc != CTL_OK && first)
+			return rc;
+		if (rc != CTL_OK)
+			continue;
+		if (tty)
+			fputs("\033[H\033[J", c->out);
+		else if (!first && !a->json)
+			fputc('\n', c->out);
+		show_print(c, a, t);
+		if (!flushed(c))
+			return CTL_OK;
 	}
-	return NULL;
 }
 
-static bool asks_for_help(const char *word)
+static enum ctl_exit show_run(struct ctl *c, const struct ctl_args *a)
 {
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-}
-
-static enum ctl_exit command_run(struct ctl *c, const struct ctl_command *command, int argc, char **argv)
-{
+	struct ctl_table t = { 0 };
 	enum ctl_exit rc;
 
-	if (argc > 1 && asks_for_help(argv[1])) {
-		usage_print(command, c->out);
-		fprintf(c->out, "%s\n\n%s", command->summary, command->help);
+	if (a->watch_us) {
+		rc = show_watch(c, a, &t);
+	} else {
+		rc = a->command->show(c, a, &t);
+		if (rc == CTL_OK)
+			show_print(c, a, &t);
+	}
+	ctl_table_free(&t);
+	return rc;
+}
+
+static enum ctl_exit command_run(struct ctl *c, const struct ctl_args *a)
+{
+	if (a->help) {
+		ctl_help_print(a->path, a->command, c->out);
 		return CTL_OK;
 	}
-	rc = command->run(c, argc, argv);
-	if (rc == CTL_USAGE)
-		usage_print(command, c->err);
-	return rc;
+	if (!a->command) {
+		ctl_help_print("", NULL, c->err);
+		return CTL_USAGE;
+	}
+	return a->command->show ? show_run(c, a) : a->command->run(c, a);
 }
 
 enum ctl_exit ctl_run(struct ctl *c, int argc, char **argv)
 {
-	const struct ctl_command *command;
+	struct ctl_args a;
 	enum ctl_exit rc;
 
-	if (argc < 2) {
-		help_print(c->err);
-		return CTL_USAGE;
-	}
-	if (asks_for_help(argv[1]) || strcmp(argv[1], "help") == 0) {
-		help_print(c->out);
-		rc = CTL_OK;
-	} else if (strcmp(argv[1], "--version") == 0) {
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		fprintf(c->out, "keywayctl %s\n", KEYWAY_VERSION);
-		rc = CTL_OK;
-	} else {
-		command = command_find(argv[1]);
-		if (!command) {
-			fprintf(c->err, "keywayctl: no command %s\n", argv[1]);
-			help_print(c->err);
-			return CTL_USAGE;
-		}
-		rc = command_run(c, command, argc - 1, argv + 1);
+		return CTL_OK;
 	}
-	if (rc == CTL_OK && (fflush(c->out) != 0 || ferror(c->out))) {
-		fprintf(c->err, "keywayctl: the output could not be written\n");
-		return CTL_FAILED;
+	if (argc == 2 && strcmp(argv[1], "help") == 0) {
+		ctl_help_print("", NULL, c->out);
+		return CTL_OK;
 	}
+	rc = ctl_args_parse(c, ctl_commands, argc, argv, &a);
+	if (rc == CTL_OK)
+		rc = command_run(c, &a);
+	if (!flushed(c) && rc == CTL_OK)
+		rc = ctl_fail(c, &a, CTL_FAILED, "the output could not be written");
+	ctl_args_free(&a);
 	return rc;
 }

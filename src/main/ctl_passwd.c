@@ -139,25 +139,16 @@ static bool name_good(const char *name)
 	return n > 0 && n <= NAME_MAX_BYTES;
 }
 
-enum ctl_exit ctl_passwd(struct ctl *c, int argc, char **argv)
+enum ctl_exit ctl_passwd(struct ctl *c, const struct ctl_args *a)
 {
 	char line[LINE_MAX_BYTES];
-	const char *name = NULL, *why;
-	bool from_stdin = false;
+	const char *name = ctl_word(a, 0), *why;
 	enum ctl_exit rc;
 	ssize_t n;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--stdin") == 0)
-			from_stdin = true;
-		else if (argv[i][0] == '-' || name)
-			return CTL_USAGE;
-		else
-			name = argv[i];
-	}
 	if (name && !name_good(name))
 		return fail(c, "a name has 1 to 80 bytes, none of them a control character");
-	if (from_stdin) {
+	if (ctl_option(a, "--stdin")) {
 		n = line_read(fileno(c->in), line);
 		why = n < 0 ? "no line to read, or one longer than a password may be (255 bytes)" : NULL;
 	} else {

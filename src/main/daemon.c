@@ -3,7 +3,7 @@
 #include "daemon.h"
 #include "keyway/io/listener.h"
 #include "keyway/main/daemon.h"
-#include "keyway/store/store.h"
+#include "wire_store.h"
 #include "keyway/util/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +97,7 @@ static int daemon_listen(struct daemon *d, struct err *err)
 
 static int daemon_topo(struct daemon *d, struct err *err)
 {
-	struct store_config sc = { .kind = STORE_FILE, .path = d->cfg->store.path };
+	struct store_config sc;
 	struct topo_config tc = { .store = &sc,
 		.cache_path = d->cfg->store.cache[0] ? d->cfg->store.cache : NULL,
 		.account = topo_account_of,
@@ -108,6 +108,7 @@ static int daemon_topo(struct daemon *d, struct err *err)
 	struct snapshot *sn;
 	struct err late;
 
+	wire_store_config(d->cfg, &sc);
 	d->process.topo = topo_start(&tc, err);
 	if (!d->process.topo)
 		return ERR_CONFIG;

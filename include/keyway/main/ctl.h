@@ -6,8 +6,10 @@
 
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_FAILED = 1, /* the command could not do it; why is on err */
-	CTL_USAGE = 2,	/* the command line was not understood */
+	CTL_FAILED = 1,	  /* the command could not do it; why is on err */
+	CTL_USAGE = 2,	  /* the command line was not understood */
+	CTL_REFUSED = 3,  /* a check said no; nothing was changed */
+	CTL_CONFLICT = 4, /* someone else changed it meanwhile; nothing was changed */
 };
 
 struct ctl {
