@@ -4,7 +4,9 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 struct entry {
 	struct entry *next;
@@ -13,11 +15,31 @@ struct entry {
 
 struct server_directory {
 	struct entry *all;
+	struct server_waker *waker;
 };
+
+static void waker_unref(struct server_waker *w)
+{
+	if (!w || atomic_fetch_sub(&w->refs, 1) != 1)
+		return;
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w);
+}
 
 struct server_directory *server_directory_new(void)
 {
-	return xcalloc(1, sizeof(struct server_directory));
+	struct server_directory *d = xcalloc(1, sizeof(*d));
+
+	d->waker = xcalloc(1, sizeof(*d->waker));
+	d->waker->refs = 1;
+	d->waker->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return d;
+}
+
+int server_directory_wake_fd(const struct server_directory *d)
+{
+	return d->waker->fd;
 }
 
 void server_directory_free(struct server_directory *d)
@@ -31,6 +53,7 @@ void server_directory_free(struct server_directory *d)
 		free(d->all);
 		d->all = next;
 	}
+	waker_unref(d->waker);
 	free(d);
 }
 
@@ -48,11 +71,39 @@ void server_unref(struct server *s)
 		SSL_CTX_free(s->tls_ctx);
 	if (s->password)
 		explicit_bzero(s->password, strlen(s->password));
+	position_destroy(&s->position);
+	pthread_mutex_destroy(&s->why_lock);
+	waker_unref(s->waker);
 	free(s->label);
 	free(s->host);
 	free(s->user);
 	free(s->password);
 	free(s);
+}
+
+void server_suspect(struct server *s)
+{
+	uint64_t one = 1;
+
+	if (atomic_exchange(&s->health.suspect, true) || !s->waker || s->waker->fd < 0)
+		return;
+	if (write(s->waker->fd, &one, sizeof(one)) < 0)
+		return; /* its counter is full: it is awake */
+}
+
+void server_set_why(struct server *s, const char *why)
+{
+	pthread_mutex_lock(&s->why_lock);
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	pthread_mutex_unlock(&s->why_lock);
+}
+
+const char *server_why(struct server *s, char *out)
+{
+	pthread_mutex_lock(&s->why_lock);
+	memcpy(out, s->why, SERVER_WHY_MAX);
+	pthread_mutex_unlock(&s->why_lock);
+	return out;
 }
 
 static int resolve(struct server *s, const struct backend_def *def, struct err *err)
@@ -106,6 +157,11 @@ int server_directory_get(struct server_directory *d, const struct backend_def *d
 	int rc;
 
 	s->refs = 1;
+	atomic_store(&s->health.lag_us, SERVER_LAG_UNKNOWN);
+	position_init(&s->position);
+	pthread_mutex_init(&s->why_lock, NULL);
+	s->waker = d->waker;
+	atomic_fetch_add(&s->waker->refs, 1);
 	s->host = str_dup(def->host);
 	s->label = def->socket.n ? str_dup(def->socket) : xasprintf("%s:%u", s->host, def->port);
 	s->user = xstrdup(login->user ? login->user : "");

@@ -4,6 +4,7 @@
 #ifndef KEYWAY_BACKEND_SERVER_H
 #define KEYWAY_BACKEND_SERVER_H
 
+#include "keyway/backend/position.h"
 #include "keyway/cluster/map.h"
 #include "keyway/io/stream.h"
 #include "keyway/util/err.h"
@@ -39,16 +40,26 @@ enum server_writable { SERVER_WRITABLE_UNKNOWN, SERVER_WRITABLE, SERVER_READ_ONL
  * field by itself: nothing may depend on two of them belonging together. What statements are routed by (which server is
  * the primary) does not stand here, it comes as a verdict with the routes. */
 struct server_health {
-	atomic_uchar state;	     /* enum server_state, with hysteresis */
-	atomic_uchar writable;	     /* enum server_writable, as of the last check */
-	atomic_bool ejected;	     /* fails or is slow out of line with its like: no reads unless there is no other */
-	atomic_bool suspect;	     /* a worker has seen an error: check now */
-	atomic_uint_fast64_t lag_us; /* replicas: behind the primary; SERVER_LAG_UNKNOWN */
-	atomic_uint_fast64_t rtt_us; /* of a check's round trip, smoothed */
+	atomic_uchar state;    /* enum server_state, with hysteresis */
+	atomic_uchar writable; /* enum server_writable, as of the last check */
+	atomic_bool ejected;   /* fails or is slow out of line with its like: no reads unless there is no other */
+	atomic_bool suspect;   /* a worker has seen an error: check now; set by server_suspect() */
+	atomic_uint_fast64_t proven_us;		     /* monotonic: when the last good check began; 0: none yet */
+	atomic_uint_fast64_t down_us;		     /* monotonic: when it was judged down; 0: it is not */
+	atomic_uint_fast64_t lag_us;		     /* replicas: behind the primary; SERVER_LAG_UNKNOWN */
+	atomic_uint_fast64_t rtt_us;		     /* of a check's round trip, smoothed */
 	atomic_uint_fast64_t ewma_us;		     /* of reads sent to it, smoothed; 0: none yet */
 	atomic_uint_fast64_t up_since_us;	     /* monotonic; for the slow start */
 	atomic_uint inflight;			     /* statements under way, all workers */
 	atomic_uint_fast64_t queries, errors, bytes; /* since start, all workers */
+};
+
+#define SERVER_WHY_MAX 256
+
+/* Wakes who checks the servers. */
+struct server_waker {
+	int fd; /* eventfd; -1: nobody checks */
+	atomic_uint refs;
 };
 
 struct server {
@@ -66,6 +77,10 @@ struct server {
 	atomic_uint_fast64_t next_connect_us; /* pacing: no connect before this */
 	atomic_uint failures;		      /* connects that failed in a row */
 	struct server_health health;
+	struct position position;
+	struct server_waker *waker; /* NULL: nobody checks */
+	pthread_mutex_t why_lock;
+	char why[SERVER_WHY_MAX]; /* why its last check failed; under why_lock */
 };
 
 struct server_directory; /* all servers of the process by address and account */
@@ -77,6 +92,16 @@ void server_directory_free(struct server_directory *d);
  * address. One control thread at a time. */
 MUST_CHECK int server_directory_get(struct server_directory *d, const struct backend_def *def,
 	const struct server_login *login, struct server **out, struct err *err);
+
+/* Becomes readable when a server of the directory is suspect. */
+int server_directory_wake_fd(const struct server_directory *d);
+
+/* What a worker has seen (connection refused, lost, no answer in time, read-only) says that something is wrong with @s:
+ * it is checked at once. Cheap, any thread. */
+void server_suspect(struct server *s);
+/* Why the last check failed; "" when it did not. @out: SERVER_WHY_MAX bytes. */
+const char *server_why(struct server *s, char *out);
+void server_set_why(struct server *s, const char *why);
 
 struct server *server_ref(struct server *s);
 void server_unref(struct server *s);
