@@ -122,7 +122,7 @@ def test_own_map_schema_account_and_given_servers(place, tmp_path):
 
 def test_what_is_refused(place, tmp_path):
     folder, options = place
-    r = playground("--store", "etcd", *options, check=False)
+    r = playground("--store", "paper", *options, check=False)
     assert r.returncode == 2 and "etcd" in r.stderr
     folder.mkdir()
     (folder / "mine").write_text("not a playground's")

@@ -10,12 +10,20 @@ import subprocess
 
 import pymysql
 
-from . import Failure, build, conf
-from .mariadb import Account, Server, cached_template, quote, replicate, wait_caught_up, wait_replicating
+from . import Failure, build, conf, stores
+from .mariadb import (Account, Server, begin_to_follow, cached_template, quote, replicate, stop_following, wait_caught_up,
+                      wait_replicating)
 from .process import Process, Progress, free_ports, port_free, wait_for
 
 STATE = "playground.json"
 ALLOCATOR = "main"
+# What Keyway's account may do besides its databases: docs/operations.md says what for. Above all it may not write to a
+# server that is read_only, so neither SUPER nor READ_ONLY ADMIN.
+SERVICE_GRANT = "GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN ON *.* TO {who}"
+# With semisync a commit is answered when a replica has it: what kill -9 of a primary must not lose.
+SEMISYNC = ["rpl_semi_sync_slave_enabled = 1", "rpl_semi_sync_master_timeout = 20000",
+            "rpl_semi_sync_master_wait_point = AFTER_SYNC"]
+SEMISYNC_PRIMARY = "rpl_semi_sync_master_enabled"
 IDS_DATABASE = "keyway_ids"
 # One row a table: the last id given. The odd server begins with 3, the even one with 4, and both go on in steps of 2.
 SEQUENCES = """CREATE TABLE IF NOT EXISTS sequences (
@@ -114,12 +122,15 @@ class Proxy:
 class Cluster:
     """
     documents: one map document a keyspace; a shard without "backends" gets servers, a sharded keyspace without
-    "shards" gets n_shards of them. settings: laid over the generated keyway.conf (see conf.merged).
+    "shards" gets n_shards of them. settings: laid over the generated keyway.conf (see conf.merged). store: where the
+    map is kept, "file", "etcd" or "consul", started with store_options (those of etcd.Etcd or consul.Consul).
+    semisync: what a primary has acknowledged is on a replica.
     """
 
     def __init__(self, folder, build_folder, documents, n_shards=2, kind="replicaset", replicas=0, azs=1, proxies=1,
                  port=None, user="keyway", password="keyway", backend_user="keyway_svc", backend_password=None,
-                 server_config="", settings=None, env=None, cache=None, progress=None, server_settings=()):
+                 server_config="", settings=None, env=None, cache=None, progress=None, server_settings=(), store="file",
+                 store_options=None, semisync=False):
         self.folder, self.build_folder = os.path.abspath(folder), build_folder
         self.documents = copy.deepcopy(documents)
         self.n_shards, self.kind, self.replicas, self.azs = n_shards, kind, replicas, azs
@@ -130,6 +141,8 @@ class Cluster:
         self.settings, self.env = settings or {}, env
         self.cache = cache or os.path.join(build_folder, "cache")
         self.progress = progress or Progress(quiet=True)
+        self.store_kind, self.store_options, self.store = store, store_options or {}, None
+        self.semisync = semisync
         self.admin = ("keyway_admin", secrets.token_hex(12))
         self.service = ("keyway_svc", secrets.token_hex(12))
         self.repl = ("keyway_repl", secrets.token_hex(12))
@@ -164,7 +177,7 @@ class Cluster:
             grants = ["GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION", "REVOKE READ_ONLY ADMIN ON *.* FROM {who}"]
         else:
             databases = {s.get("database", database) for s in doc["shards"]}
-            grants = ["GRANT PROCESS, RELOAD, SHOW DATABASES, BINLOG MONITOR ON *.* TO {who}"]
+            grants = [SERVICE_GRANT]
             grants += ["GRANT ALL PRIVILEGES ON `%s`.* TO {who}" % d.replace("_", "\\_") for d in sorted(databases)]
         return Account(user, password, grants)
 
@@ -197,8 +210,11 @@ class Cluster:
                     domain = 1 + k
                     extra = ["auto_increment_increment = 2", "auto_increment_offset = %d" % domain,
                              "slave_type_conversions = ALL_NON_LOSSY,ALL_LOSSY"]
-                elif entry["role"] == "replica":
-                    extra = ["read_only = 1"]
+                else:
+                    replica = entry["role"] == "replica"
+                    extra = ["read_only = %d" % replica]
+                    if self.semisync and self.replicas:
+                        extra += SEMISYNC + ["%s = %d" % (SEMISYNC_PRIMARY, not replica)]
                 server = self.new_server(bname, [account], extra, domain)
                 entry = dict({"name": bname, "host": server.host, "port": None, "az": self.az(k)}, **entry)
                 shard["backends"].append(entry)
@@ -238,6 +254,7 @@ class Cluster:
         self.running = True
         try:
             self.start_servers()
+            self.start_store()
             self.start_proxies()
         except BaseException:
             self.stop(keep=True)
@@ -285,6 +302,17 @@ class Cluster:
                 server.sql("CREATE DATABASE IF NOT EXISTS " + IDS_DATABASE, "USE " + IDS_DATABASE, SEQUENCES,
                            *["INSERT INTO sequences VALUES (%s, %d)" % (quote(tag), offset) for tag in self.tags])
 
+    def start_store(self):
+        taken = {s.port for s in self.servers} | set(range(self.port or 0, (self.port or 0) + self.n_proxies))
+        if self.store_kind == "file":
+            self.store = stores.make("file", self.folder, self.cache)
+            self.store.start()
+            return
+        with self.progress.part("start %s" % self.store_kind):
+            self.store = stores.make(self.store_kind, self.folder, self.cache, taken=taken, **self.store_options)
+            self.store.start()
+            self.write_state("starting")
+
     def wait_replicas(self):
         """Until every replica and both sides of each pair have applied all that was written."""
         for group in self.replication:
@@ -317,8 +345,7 @@ class Cluster:
         d = {"cluster": "playground", "az": proxy.az,
              "listen": [{"address": proxy.host, "port": proxy.port}, {"socket": proxy.socket, "mode": "0660"}],
              "log": {"level": "info"},
-             "store": {"kind": "file", "path": os.path.join(self.folder, "map"),
-                       "cache": os.path.join(self.folder, proxy.name + ".cache")},
+             "store": dict(self.store.settings(), cache=os.path.join(self.folder, proxy.name + ".cache")),
              "users": [self.user_entry()],
              "limits": {"drain_timeout": "3s"},
              "backend": {"user": self.service[0], "password": self.service[1]}}
@@ -330,14 +357,7 @@ class Cluster:
 
     def write_document(self, doc):
         """Puts a map document where the proxies watch, whole or not at all."""
-        folder = os.path.join(self.folder, "map")
-        os.makedirs(folder, exist_ok=True)
-        name = "%s.json" % ("_all" if doc["keyspace"] == "*" else backend_name(doc["keyspace"]))
-        tmp = os.path.join(folder, ".%s.tmp" % name)
-        with open(tmp, "w") as f:
-            json.dump(doc, f, indent=2)
-            f.write("\n")
-        os.rename(tmp, os.path.join(folder, name))
+        self.store.write(doc)
 
     def new_proxy(self, port=None):
         i = len(self.proxies) + 1
@@ -371,6 +391,52 @@ class Cluster:
     def backend(self, name):
         return next(b for b in self.backends if b.name == name)
 
+    def group(self, backend):
+        """The servers of its replica set, itself among them."""
+        return next(g for g in self.replication if backend in g)
+
+    def promote(self, backend):
+        """Makes a replica the writable server of its shard, and the others that answer its replicas, as an operator or
+        his tool would: the map is not touched. The old primary may be dead or frozen (see rejoin)."""
+        others = [b for b in self.group(backend) if b is not backend and b.server.answers()]
+        for b in others:
+            if not b.server.sql("SELECT @@read_only")[0][0]:
+                self.make_read_only(b.server)
+                wait_caught_up(backend.server, b.server)
+        stop_following(backend.server)
+        for b in others:
+            begin_to_follow(b.server, backend.server, *self.repl)
+            wait_replicating(b.server)
+        if self.semisync:
+            backend.server.set_global(SEMISYNC_PRIMARY, True)
+        backend.server.set_global("read_only", False)
+
+    def make_read_only(self, server):
+        server.set_global("read_only", True)
+        if self.semisync:
+            server.set_global(SEMISYNC_PRIMARY, False)
+
+    def rejoin(self, backend, source, fresh=False):
+        """A server that was killed or frozen comes back as a replica of source. fresh: without its data, which it then
+        fetches from the beginning: what a primary had written but nobody fetched before it died is gone."""
+        server = backend.server
+        if server.process.running() and not server.answers():
+            server.kill()
+        self.make_read_only(server)
+        if fresh:
+            server.kill()
+            server.remove_data()
+            server.server_id += 1000        # a server passes over what carries its own number
+            server.prepare()
+        if not server.process.running():
+            server.start()
+            server.wait_ready()
+        if fresh:
+            replicate(server, source.server, *self.repl)
+        else:
+            begin_to_follow(server, source.server, *self.repl)
+        wait_replicating(server)
+
     def primaries(self, keyspace=None):
         """One writable backend a shard, in the map's order."""
         return [b for b in self.backends if (keyspace is None or b.keyspace == keyspace)
@@ -387,7 +453,7 @@ class Cluster:
                 "keyspaces": [d["keyspace"] for d in self.documents],
                 "user": self.user, "password": self.password,
                 "admin": {"user": self.admin[0], "password": self.admin[1]},
-                "store": {"kind": "file", "path": os.path.join(self.folder, "map")},
+                "store": self.store.state() if self.store else {"kind": self.store_kind},
                 "allocators": allocators}
 
     def write_state(self, phase):
@@ -414,6 +480,8 @@ class Cluster:
         for s in self.servers:
             if s.process:
                 s.process.stop()
+        if self.store:
+            self.store.kill()
         self.running = False
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)

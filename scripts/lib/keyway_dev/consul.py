@@ -3,7 +3,6 @@ import base64
 import json
 import os
 import shutil
-import signal
 import urllib.parse
 import uuid
 
@@ -139,23 +138,20 @@ class Consul:
     def running(self):
         return self.process is not None and self.process.running()
 
-    def send(self, sig):
-        self.process.send(sig)
-
     def pause(self):
-        """Frozen: the kernel still accepts connections, and nobody answers."""
-        self.send(signal.SIGSTOP)
+        self.process.pause()
 
     def resume(self):
-        self.send(signal.SIGCONT)
+        if self.process:
+            self.process.resume()
 
     def kill(self):
         if self.process:
             self.process.kill()
 
     def stop(self):
+        self.resume()
         if self.process:
-            self.resume()
             self.process.stop()
 
     def reset(self):

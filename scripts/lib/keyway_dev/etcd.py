@@ -96,23 +96,20 @@ class Member:
         self.peer = "http://127.0.0.1:%d" % ports[1]
         self.process = None
 
-    def send(self, sig):
-        self.process.send(sig)
-
     def pause(self):
-        """Frozen: the kernel still accepts connections, and nobody answers."""
-        self.send(signal.SIGSTOP)
+        self.process.pause()
 
     def resume(self):
-        self.send(signal.SIGCONT)
+        if self.process:
+            self.process.resume()
 
     def kill(self):
         if self.process:
             self.process.kill()
 
     def stop(self):
+        self.resume()
         if self.process:
-            self.resume()
             self.process.stop()
 
     def running(self):
@@ -246,7 +243,7 @@ class Etcd:
         for m in self.members:
             if m.process:
                 m.resume()
-                m.send(signal.SIGTERM)
+                m.process.send(signal.SIGTERM)
         for m in self.members:
             m.stop()
 

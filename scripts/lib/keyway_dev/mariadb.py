@@ -10,7 +10,7 @@ import tempfile
 import pymysql
 
 from . import Failure
-from .process import Process, alive, free_ports, wait_for
+from .process import Process, alive, free_ports, frozen, wait_for
 
 CONF = """[mariadbd]
 {run_as}datadir = {datadir}
@@ -101,19 +101,19 @@ class Account:
 
 
 class Server:
-    """One mariadbd. Its admin account (all privileges) works only over the unix socket."""
+    """One mariadbd. Its admin account has all privileges."""
 
     host = "127.0.0.1"
 
     def __init__(self, name, folder, template, admin, accounts=(), server_id=1, domain=0, settings=(), extra=""):
         self.name, self.folder, self.template = name, folder, template
         self.admin_user, self.admin_password = admin
-        self.accounts = [Account(admin[0], admin[1], ["GRANT ALL ON *.* TO {who} WITH GRANT OPTION"], ("localhost",))]
-        self.accounts += accounts
+        self.accounts = [Account(admin[0], admin[1], ["GRANT ALL ON *.* TO {who} WITH GRANT OPTION"])] + list(accounts)
         self.server_id, self.domain, self.settings, self.extra = server_id, domain, settings, extra
         self.port, self.process = None, None
         self.socket = os.path.join(folder, "mysqld.sock")
         self.log = os.path.join(folder, "error.log")
+        self.cnf = os.path.join(folder, "my.cnf")
         if len(self.socket) > 100:
             raise Failure("the folder's name is too long for a unix socket: %s" % self.socket)
 
@@ -132,15 +132,39 @@ class Server:
             f.write("SET sql_log_bin=0;\n")
             for a in self.accounts:
                 f.write("\n".join(a.sql()) + "\n")
-        self.cnf = os.path.join(self.folder, "my.cnf")
+        self.write_config()
+
+    def write_config(self):
         with open(self.cnf, "w") as f:
-            f.write(CONF.format(run_as="user = root\n" if os.getuid() == 0 else "", datadir=datadir, socket=self.socket,
+            f.write(CONF.format(run_as="user = root\n" if os.getuid() == 0 else "",
+                                datadir=os.path.join(self.folder, "data"), socket=self.socket,
                                 pid_file=os.path.join(self.folder, "mysqld.pid"), host=self.host, port=self.port,
-                                server_id=self.server_id, domain=self.domain, init_file=init,
-                                tmpdir=os.path.join(self.folder, "tmp")))
+                                server_id=self.server_id, domain=self.domain,
+                                init_file=os.path.join(self.folder, "init.sql"), tmpdir=os.path.join(self.folder, "tmp")))
             f.writelines("%s\n" % s for s in self.settings)
             if self.extra:
                 f.write("\n# from --server-config\n" + self.extra + "\n")
+
+    def set_global(self, name, value):
+        """Now, if it answers, and at every later start."""
+        self.settings = [s for s in self.settings if s.split("=")[0].strip() != name] + ["%s = %d" % (name, value)]
+        self.write_config()
+        if self.answers():
+            self.sql("SET GLOBAL %s = %d" % (name, value))
+
+    def answers(self):
+        """It runs and is not frozen."""
+        return self.process is not None and self.process.running() and not frozen(self.pid)
+
+    def pause(self):
+        self.process.pause()
+
+    def resume(self):
+        self.process.resume()
+
+    def remove_data(self):
+        """prepare() then gives it an empty folder."""
+        shutil.rmtree(os.path.join(self.folder, "data"))
 
     def start(self):
         self.process = Process(self.name, ["/usr/sbin/mariadbd", "--defaults-file=" + self.cnf], self.log)
@@ -191,6 +215,22 @@ def replicate(server, source, user, password):
                "master_connect_retry=1, master_use_gtid=slave_pos"
                % (quote(source.host), source.port, quote(user), quote(password)),
                "START SLAVE")
+
+
+def begin_to_follow(server, source, user, password):
+    """replicate() for a server that was written to itself: it goes on from where its own log ends."""
+    server.sql("STOP SLAVE", "SET GLOBAL gtid_slave_pos = @@gtid_binlog_pos")
+    replicate(server, source, user, password)
+
+
+def stop_following(server, timeout=30):
+    """Applies what it has fetched, then is nobody's replica."""
+    server.sql("STOP SLAVE IO_THREAD")
+    status = slave_status(server)
+    fetched = status["Gtid_IO_Pos"] if status else None
+    if fetched and server.sql("SELECT MASTER_GTID_WAIT(%s, %d)" % (quote(fetched), timeout))[0][0] != 0:
+        raise Failure("%s did not apply what it has fetched: %s" % (server.name, slave_status(server)["Last_SQL_Error"]))
+    server.sql("STOP SLAVE", "RESET SLAVE ALL")
 
 
 def slave_status(server):

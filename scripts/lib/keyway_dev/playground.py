@@ -10,7 +10,7 @@ import time
 
 import pymysql
 
-from . import ROOT, Failure, build, shop
+from . import ROOT, Failure, build, shop, stores
 from .cluster import STATE, Cluster, even_ranges
 from .process import Progress, alive, start_time, stop_pids
 
@@ -20,6 +20,7 @@ EPILOG = """examples:
   scripts/playground --detach --smoke           the same in the background, checked; exit status 1 when a check fails
   scripts/playground --stop                     ends it and removes its folder
   scripts/playground --kind pair --proxies 2    shards are pairs of masters; two proxies
+  scripts/playground --store etcd --azs 3 --replicas 2   the map in etcd, servers in three zones
   scripts/playground --unsharded                one server with all its databases behind Keyway
   scripts/playground --keyspace m.json --schema s.sql   your own shard map and tables
 """
@@ -39,7 +40,7 @@ def arguments(argv):
     p.add_argument("--replicas", type=int, default=0, metavar="N", help="replicas of each replica set (0)")
     p.add_argument("--azs", type=int, default=1, metavar="N", help="availability zones to spread servers and proxies over (1)")
     p.add_argument("--proxies", type=int, default=1, metavar="N", help="Keyway daemons, on --port and the ports after it (1)")
-    p.add_argument("--store", choices=["file", "etcd", "consul"], default="file", help="where the shard map is kept (file)")
+    p.add_argument("--store", choices=stores.KINDS, default="file", help="where the shard map is kept (file)")
     p.add_argument("--server-config", metavar="FILE", help="lines added to the [mariadbd] section of the servers' my.cnf")
     p.add_argument("--backend-user", default="keyway_svc", metavar="NAME", help="account on servers that a map document names")
     p.add_argument("--backend-password", metavar="TEXT", help="its password")
@@ -56,8 +57,6 @@ def arguments(argv):
     for name, low, high in (("shards", 1, 256), ("replicas", 0, 8), ("azs", 1, 26), ("proxies", 1, 16), ("port", 1, 65535)):
         if not low <= getattr(a, name) <= high:
             p.error("--%s: %d to %d" % (name, low, high))
-    if a.store != "file":
-        p.error("--store %s: Keyway reads its map from files; this version has no %s store" % (a.store, a.store))
     if a.unsharded and a.keyspace:
         p.error("--unsharded is the keyspace *; with --keyspace give a document for it: {\"keyspace\": \"*\"}")
     a.build = os.path.abspath(a.build)
@@ -76,11 +75,12 @@ def read_state(folder):
 
 
 def recorded(state):
-    """({pid: start time} of the proxies, the same of the servers)"""
+    """({pid: start time} of the proxies, the same of the servers and the map's store)"""
     def pick(entries):
         return {e["pid"]: e["started"] for e in entries if e.get("pid")}
     return (pick(state.get("proxies", [])),
-            pick(state.get("backends", []) + [s for a in state.get("allocators", []) for s in a.get("servers", [])]))
+            pick(state.get("backends", []) + [s for a in state.get("allocators", []) for s in a.get("servers", [])]
+                 + state.get("store", {}).get("servers", [])))
 
 
 def is_running(state):
@@ -184,8 +184,13 @@ def describe(state):
         lines += ["A server behind it, directly:",
                   "  mysql -S %s -u%s -p%s%s" % (b["socket"], state["admin"]["user"], state["admin"]["password"],
                                                " " + b["database"] if b.get("database") else "")]
-    lines += ["The shard map (change a file and it is in force):", "  %s" % state["store"]["path"],
-              "Log:", "  %s" % p["log"]]
+    store = state["store"]
+    if store["kind"] == "file":
+        lines += ["The shard map (change a file and it is in force):", "  %s" % store["path"]]
+    else:
+        lines += ["The shard map (change a key and it is in force):",
+                  "  %s %s: %s/keyspaces/%s" % (store["kind"], " ".join(store["endpoints"]), store["prefix"], keyspace)]
+    lines += ["Log:", "  %s" % p["log"]]
     return "\n".join(lines)
 
 
@@ -209,7 +214,7 @@ def watch(cluster, progress):
     """Until a signal; says when a part ends by itself."""
     gone = set()
     while True:
-        for p in [p.process for p in cluster.proxies] + [s.process for s in cluster.servers]:
+        for p in [p.process for p in cluster.proxies] + [s.process for s in cluster.servers] + cluster.store.processes:
             if p.name not in gone and not p.running():
                 gone.add(p.name)
                 progress.say("%s ended with status %d; its log: %s" % (p.name, p.exit_code(), p.log))
@@ -243,7 +248,7 @@ def main(argv):
         build.build(a.build, build.RELEASE, build.PROGRAMS)
     cluster = Playground(a.dir, a.build, docs, n_shards=a.shards, kind=a.kind, replicas=a.replicas, azs=a.azs,
                          proxies=a.proxies, port=a.port, user=a.user, password=a.password, backend_user=a.backend_user,
-                         backend_password=a.backend_password, server_config=extra, progress=progress)
+                         backend_password=a.backend_password, server_config=extra, progress=progress, store=a.store)
     cluster.supervisor = {"pid": os.getpid(), "started": start_time(os.getpid())}
     cluster.sample = sample
     leave, done = False, False

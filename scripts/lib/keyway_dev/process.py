@@ -10,16 +10,30 @@ import time
 from . import Failure
 
 
+def stat_fields(pid):
+    """Those of /proc/PID/stat from the state on; None when there is no such process (or thread, as PID/task/TID)."""
+    try:
+        with open("/proc/%s/stat" % pid) as f:
+            text = f.read()
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2:].split()
+
+
 def start_time(pid):
     """Clock ticks since boot at which the process started: with the pid it names one process for ever.
     None when there is none (or only its remains)."""
+    fields = stat_fields(pid)
+    return None if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def frozen(pid):
+    """All its threads were stopped by a signal and not continued."""
     try:
-        with open("/proc/%d/stat" % pid) as f:
-            fields = f.read()
+        threads = os.listdir("/proc/%d/task" % pid)
     except OSError:
-        return None
-    fields = fields[fields.rindex(")") + 2:].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+        return False
+    return all((stat_fields("%d/task/%s" % (pid, t)) or "T")[0] == "T" for t in threads)
 
 
 def alive(pid, started=None):
@@ -104,6 +118,14 @@ class Process:
 
     def kill(self):
         return self.stop(signal.SIGKILL)
+
+    def pause(self):
+        """Frozen from now on: the kernel still accepts connections for it, and nobody answers."""
+        self.send(signal.SIGSTOP)
+        wait_for("%s is frozen" % self.name, lambda: frozen(self.pid) or not self.running(), 10, 0.001)
+
+    def resume(self):
+        self.send(signal.SIGCONT)
 
     def log_tail(self, lines=15):
         try:
