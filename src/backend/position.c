@@ -227,7 +227,7 @@ static void set_domain(struct position *p, const struct gtid *g)
 	}
 }
 
-void position_set(struct position *p, bool mariadb, struct str text)
+void position_set(struct position *p, bool mariadb, struct str text, uint64_t asked_us)
 {
 	char *old, *copy = text.n && text.n <= POSITION_TEXT_MAX ? str_dup(text) : NULL;
 	struct str it = text;
@@ -236,6 +236,7 @@ void position_set(struct position *p, bool mariadb, struct str text)
 	pthread_mutex_lock(&p->lock);
 	old = p->text;
 	p->text = copy;
+	p->asked_us = asked_us;
 	pthread_mutex_unlock(&p->lock);
 	/* a domain that is no longer named: the server was reset */
 	for (unsigned i = 0; i < POSITION_DOMAINS; i++) {
@@ -260,12 +261,14 @@ bool position_has(struct position *p, struct str want)
 	return has;
 }
 
-char *position_text(struct position *p)
+char *position_text(struct position *p, uint64_t *asked_us)
 {
 	char *copy;
 
 	pthread_mutex_lock(&p->lock);
 	copy = p->text ? xstrdup(p->text) : NULL;
+	if (asked_us)
+		*asked_us = p->asked_us;
 	pthread_mutex_unlock(&p->lock);
 	return copy;
 }

@@ -63,24 +63,24 @@ START_TEST(what_is_kept_is_asked_by_number)
 	position_init(&p);
 	ck_assert(!position_has_seq(&p, 0, 1));
 	ck_assert(!position_has(&p, STR("0-1-1")));
-	position_set(&p, true, STR("0-1-5,7-2-9"));
+	position_set(&p, true, STR("0-1-5,7-2-9"), 1000);
 	ck_assert(position_has_seq(&p, 0, 5));
 	ck_assert(!position_has_seq(&p, 0, 6));
 	ck_assert(position_has_seq(&p, 7, 9));
 	ck_assert(!position_has_seq(&p, 1, 1));
 	ck_assert(position_has(&p, STR("7-1-8")));
-	text = position_text(&p);
+	text = position_text(&p, NULL);
 	ck_assert_str_eq(text, "0-1-5,7-2-9");
 	free(text);
 	/* reset: a domain is gone, the other begins anew */
-	position_set(&p, true, STR("7-2-1"));
+	position_set(&p, true, STR("7-2-1"), 1000);
 	ck_assert(!position_has_seq(&p, 0, 1));
 	ck_assert(position_has_seq(&p, 7, 1));
 	ck_assert(!position_has_seq(&p, 7, 2));
-	position_set(&p, true, STR(""));
+	position_set(&p, true, STR(""), 1000);
 	ck_assert(!position_has_seq(&p, 7, 1));
-	ck_assert_ptr_null(position_text(&p));
-	position_set(&p, false, STR(U1 ":1-4"));
+	ck_assert_ptr_null(position_text(&p, NULL));
+	position_set(&p, false, STR(U1 ":1-4"), 1000);
 	ck_assert(position_has(&p, STR(U1 ":2")));
 	position_destroy(&p);
 }

@@ -21,15 +21,17 @@ struct position {
 		atomic_uint_fast64_t domain_plus_1; /* 0: free */
 		atomic_uint_fast64_t seq;
 	} domains[POSITION_DOMAINS];
-	pthread_mutex_t lock; /* of text */
+	pthread_mutex_t lock; /* of text and asked_us */
 	char *text;	      /* NULL: nothing known */
+	uint64_t asked_us;    /* monotonic: when the question for it was sent */
 };
 
 void position_init(struct position *p);
 void position_destroy(struct position *p);
 
-/* From one thread at a time. @text is copied; empty or too long: nothing is known. @mariadb: which of the two forms. */
-void position_set(struct position *p, bool mariadb, struct str text);
+/* From one thread at a time. @text is copied; empty or too long: nothing is known. @mariadb: which of the two forms.
+ * @asked_us: before the question was sent, so that all that could be read on the server by then is in @text. */
+void position_set(struct position *p, bool mariadb, struct str text, uint64_t asked_us);
 
 /* Has it applied (MariaDB) number @seq of @domain? Cheap: a few relaxed loads. */
 static inline bool position_has_seq(const struct position *p, uint32_t domain, uint64_t seq)
@@ -47,8 +49,8 @@ static inline bool position_has_seq(const struct position *p, uint32_t domain, u
 
 /* Does it include all of @want (in its own form: a list of MariaDB, or a set of MySQL)? Takes the lock. */
 bool position_has(struct position *p, struct str want);
-/* A copy for the caller to free, or NULL. */
-char *position_text(struct position *p);
+/* A copy for the caller to free, or NULL; when the question was sent, unless @asked_us is NULL. */
+char *position_text(struct position *p, uint64_t *asked_us);
 
 /* The same on texts: does @have include all of @want? Pure. False when either cannot be read; an empty @want is
  * included in anything. */
