@@ -2,6 +2,7 @@
  * For ids_new().
  * Runs on the thread that starts the daemon. */
 #include "conf.h"
+#include "keyway/store/store.h"
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ void alloc_conf_free(struct alloc_conf *c)
 		free(c->ep[i].host);
 		free(c->ep[i].socket);
 		free(c->ep[i].user);
+		free(c->ep[i].store_prefix);
 		free_secret(c->ep[i].password);
 		free_secret(c->ep[i].url);
 	}
@@ -89,6 +91,25 @@ static char *url_name(const char *url)
 	return name;
 }
 
+static int endpoint_copy_store(
+	const struct alloc_conf *c, const struct ids_endpoint *in, struct endpoint_conf *e, struct err *err)
+{
+	static const char *const kinds[] = { [STORE_FILE] = "file", [STORE_ETCD] = "etcd", [STORE_CONSUL] = "consul" };
+	const char *where;
+
+	if (!in->store)
+		return bad(err, c, "a counter needs a store");
+	if (e->step != 1)
+		return bad(err, c, "a counter in a store gives every number: step must be 1");
+	e->store = in->store;
+	e->store_kind = (int)in->store->kind;
+	where = in->store->kind == STORE_FILE ? in->store->path : in->store->endpoint_n ? in->store->endpoints[0] : "";
+	e->store_prefix = copy(in->store->kind == STORE_FILE ? in->store->path : in->store->prefix);
+	e->name = xasprintf("%s %s%s", kinds[in->store->kind], where ? where : "",
+		in->store->kind != STORE_FILE && in->store->endpoint_n > 1 ? ",…" : "");
+	return 0;
+}
+
 static int endpoint_copy(
 	const struct alloc_conf *c, const struct ids_endpoint *in, struct endpoint_conf *e, struct err *err)
 {
@@ -110,6 +131,8 @@ static int endpoint_copy(
 		e->url = copy(in->url);
 		return 0;
 	}
+	if (c->kind == IDS_STORE)
+		return endpoint_copy_store(c, in, e, err);
 	if (!in->user || !*in->user)
 		return bad(err, c, "an endpoint of kind mysql needs a user");
 	e->port = in->port ? in->port : 3306;
@@ -181,12 +204,16 @@ static int fill(const struct ids_allocator *in, struct alloc_conf *c, struct err
 	c->kind = in->kind;
 	c->form = in->form;
 	c->shared = in->shared;
-	c->rising = in->rising || in->kind == IDS_MYSQL;
+	c->rising = in->rising || in->kind != IDS_HTTP;
+	c->marks = in->marks;
+	c->start = in->start;
 	c->post = in->post;
 	if (!name_ok(c->name))
 		return bad(err, c, "a name is 1 to 64 letters, digits, _ $ or -");
 	if (!in->endpoint_n || in->endpoint_n > IDS_ENDPOINTS_MAX)
 		return bad(err, c, "needs 1 to 8 endpoints");
+	if (in->kind == IDS_STORE && (in->endpoint_n != 1 || in->shared))
+		return bad(err, c, "counters are in one store");
 	for (; c->ep_n < in->endpoint_n; c->ep_n++) {
 		rc = endpoint_copy(c, &in->endpoints[c->ep_n], &c->ep[c->ep_n], err);
 		if (rc < 0) {
@@ -221,7 +248,7 @@ static int fill(const struct ids_allocator *in, struct alloc_conf *c, struct err
 			return rc;
 		c->asks_n = strstr(c->ep[0].url, "{n}") || strstr(c->body, "{n}");
 	} else {
-		c->single = c->form == IDS_FORM_TICKET;
+		c->single = c->kind == IDS_MYSQL && c->form == IDS_FORM_TICKET;
 		c->asks_n = !c->single;
 	}
 	c->timeout_us = in->timeout_us ? in->timeout_us : TIMEOUT_US;

@@ -9,6 +9,10 @@ struct endpoint_conf {
 	char *host, *socket, *user, *password, *url;
 	uint16_t port;
 	uint64_t step, offset, min_id, max_id;
+	/* kind store */
+	const struct store_config *store; /* the caller's, during ids_new() only */
+	int store_kind;			  /* enum store_kind */
+	char *store_prefix;		  /* for people: prefix, or folder */
 };
 
 struct alloc_conf {
@@ -28,6 +32,8 @@ struct alloc_conf {
 	char *bearer, *ca_file, *cert_file, *key_file;
 	uint64_t timeout_us;
 	uint32_t block, block_min, block_max, parallel;
+	uint64_t start; /* store: first id of a new tag; 0: the counter must be there */
+	enum ids_marking marks;
 };
 
 /* Checks @in and copies it into @out with the defaults filled in. ERR_CONFIG and nothing to free when it is wrong. */

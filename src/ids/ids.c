@@ -2,18 +2,22 @@
  * For INSERTs on the worker threads; the ids come from refill.c.
  * Any thread; a tag's mutex is held for a few instructions. */
 #include "state.h"
+#include "keyway/store/store.h"
 #include "keyway/util/buf.h"
 #include "keyway/util/log.h"
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <mysql.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Blocks looked through for one that is long enough. */
 #define LOOK_N 64
 
+const char *const ids_kind_name[] = { "mysql", "http", "store" };
 const char *const ids_state_name[] = { "new", "up", "shaky", "down", "stopped" };
 const char *const ids_marks_name[] = { "off", "local", "shared", "both" };
 
@@ -203,6 +207,7 @@ int tag_error(struct ids_tag *t, enum err_kind kind, uint32_t n, const char *wha
 {
 	struct allocator *a = t->alloc;
 	char list[260];
+	char unmarked[120] = "";
 	size_t used = 0;
 
 	if (!err)
@@ -217,12 +222,17 @@ int tag_error(struct ids_tag *t, enum err_kind kind, uint32_t n, const char *wha
 
 		used = MIN(used + (size_t)MAX(w, 0), sizeof(list) - 1);
 	}
+	for (size_t i = 0; i < MARKS_PLACES_MAX && a->conf.marks == IDS_MARKING_REQUIRED; i++) {
+		if (a->marks.home[i].error[0])
+			snprintf(unmarked, sizeof(unmarked), ". They cannot be put on record: %.80s",
+				a->marks.home[i].error);
+	}
 	pthread_mutex_unlock(&a->lock);
 	return err_set(err, kind, ER_AUTOINC_READ_FAILED,
 		"no %u id%s for '%.60s' from allocator '%.30s': %s. Repair the allocator or give the id in the "
 		"statement. "
-		"Endpoints: %s",
-		n, n == 1 ? "" : "s", t->name, a->conf.name, what, list);
+		"Endpoints: %s%s",
+		n, n == 1 ? "" : "s", t->name, a->conf.name, what, list, unmarked);
 }
 
 int ids_take(struct ids *ids, struct ids_tag *tag, uint32_t n, struct ids_range *out, struct err *err)
@@ -264,6 +274,7 @@ int ids_take(struct ids *ids, struct ids_tag *tag, uint32_t n, struct ids_range 
 static void tag_free(struct ids_tag *t)
 {
 	guard_free(&t->guard);
+	tag_marks_free(&t->marks);
 	pthread_mutex_destroy(&t->lock);
 	free(t->ring);
 	free(t);
@@ -398,7 +409,25 @@ static int start_threads(struct ids *ids, struct err *err)
 		  : 0;
 }
 
-struct ids *ids_new_from(const struct ids_config *cfg, id_source_open_fn *open, void *arg, struct err *err)
+/* What asks the world: only settings can be wrong here, nothing is connected to. */
+static int open_all(struct allocator *a, const struct ids_parts *parts, struct err *err)
+{
+	for (size_t e = 0; e < a->conf.ep_n; e++) {
+		a->ep[e].source = parts->open(&a->conf, e, parts->arg, err);
+		if (!a->ep[e].source)
+			return err_wrap(err, "allocator '%s'", a->conf.name);
+		a->conf.ep[e].store = NULL;
+	}
+	for (size_t p = 0; p < MARKS_PLACES_MAX && parts->open_marks && a->conf.marks != IDS_MARKING_OFF; p++)
+		a->marks.home[p].kv = parts->open_marks(&a->conf, (enum marks_place)p, parts->arg);
+	if (a->conf.marks == IDS_MARKING_REQUIRED && !a->marks.home[MARKS_LOCAL].kv && !a->marks.home[MARKS_SHARED].kv)
+		return err_set(err, ERR_CONFIG, ER_WRONG_ARGUMENTS,
+			"allocator '%s': marks = \"required\" needs ids.state, or a map in etcd or consul",
+			a->conf.name);
+	return 0;
+}
+
+struct ids *ids_new_from(const struct ids_config *cfg, const struct ids_parts *parts, struct err *err)
 {
 	struct ids *ids = xcalloc(1, sizeof(*ids));
 
@@ -409,8 +438,8 @@ struct ids *ids_new_from(const struct ids_config *cfg, id_source_open_fn *open, 
 	if (conf_all(ids, cfg, err) < 0)
 		goto out;
 	for (size_t i = 0; i < ids->n; i++) {
-		for (size_t e = 0; e < ids->alloc[i].conf.ep_n; e++)
-			ids->alloc[i].ep[e].source = open(&ids->alloc[i].conf, e, arg);
+		if (open_all(&ids->alloc[i], parts, err) < 0)
+			goto out;
 	}
 	if (start_threads(ids, err) == 0)
 		return ids;
@@ -419,18 +448,58 @@ out:
 	return NULL;
 }
 
-static struct id_source *open_real(const struct alloc_conf *conf, size_t ep, void *arg)
+static struct id_source *open_real(const struct alloc_conf *conf, size_t ep, void *arg, struct err *err)
 {
+	struct kv *kv;
+
 	(void)arg;
-	return conf->kind == IDS_HTTP ? source_http_open(conf, ep) : source_mysql_open(conf, ep);
+	switch (conf->kind) {
+	case IDS_MYSQL: return source_mysql_open(conf, ep);
+	case IDS_HTTP: return source_http_open(conf, ep);
+	case IDS_STORE: break;
+	}
+	kv = kv_store_open(conf->ep[ep].store, conf->timeout_us, err);
+	return kv ? source_store_open(conf, ep, kv) : NULL;
+}
+
+/* The settings were tried out by check_marks(). */
+static struct kv *open_real_marks(const struct alloc_conf *conf, enum marks_place place, void *arg)
+{
+	const struct ids_config *cfg = arg;
+	struct store_config folder = { .kind = STORE_FILE, .path = cfg->marks_folder };
+	struct err err;
+
+	if (place == MARKS_SHARED)
+		return cfg->marks_shared ? kv_store_open(cfg->marks_shared, conf->timeout_us, &err) : NULL;
+	return cfg->marks_folder ? kv_store_open(&folder, conf->timeout_us, &err) : NULL;
+}
+
+static int check_marks(const struct ids_config *cfg, struct err *err)
+{
+	struct kv *kv;
+
+	if (cfg->marks_folder && mkdir(cfg->marks_folder, 0777) < 0 && errno != EEXIST)
+		return err_set(err, ERR_CONFIG, ER_WRONG_ARGUMENTS, "ids.state: folder %s cannot be made: %s",
+			cfg->marks_folder, strerror(errno));
+	if (!cfg->marks_shared)
+		return 0;
+	kv = kv_store_open(cfg->marks_shared, 0, err);
+	if (!kv)
+		return err->kind;
+	kv->free(kv);
+	return 0;
 }
 
 struct ids *ids_new(const struct ids_config *cfg, struct err *err)
 {
+	struct ids_parts parts = { open_real, open_real_marks, (void *)cfg };
+
+	if (check_marks(cfg, err) < 0)
+		return NULL;
 	/* both libraries want it done once, before there are threads */
 	mysql_library_init(0, NULL, NULL);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	return ids_new_from(cfg, open_real, NULL, err);
+	return ids_new_from(cfg, &parts, err);
 }
 
 static void stop_threads(struct ids *ids)
@@ -473,6 +542,7 @@ void ids_free(struct ids *ids)
 			if (a->ep[e].source)
 				a->ep[e].source->free(a->ep[e].source);
 		}
+		marks_free(&a->marks);
 		pthread_cond_destroy(&a->wake);
 		pthread_mutex_destroy(&a->lock);
 		alloc_conf_free(&a->conf);

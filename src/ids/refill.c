@@ -120,19 +120,14 @@ static void back_off(struct allocator *a, struct backoff *b)
 {
 	uint64_t delay = MIN((uint64_t)BACKOFF_MIN_US << MIN(b->fails, 10u), (uint64_t)BACKOFF_MAX_US);
 
-	/* xorshift64: proxies that lost the same server should not come back in step */
-	a->random ^= a->random << 13;
-	a->random ^= a->random >> 7;
-	a->random ^= a->random << 17;
 	b->fails++;
-	b->next_us = clock_mono_us() + delay / 2 + a->random % (delay / 2);
+	b->next_us = clock_mono_us() + delay / 2 + allocator_random(a) % (delay / 2);
 }
 
 /* --- the outcome of a grab --- */
 
 struct outcome {
 	enum grab_result result;
-	bool backwards;
 	uint64_t ids;
 	uint64_t took_us;
 	const char *why;
@@ -165,18 +160,19 @@ static void record_good(struct allocator *a, struct ids_tag *t, size_t ep)
 static void record_bad(struct allocator *a, struct ids_tag *t, size_t ep, const struct outcome *o)
 {
 	struct endpoint *e = &a->ep[ep];
-	bool alarm = o->result == GRAB_MALFORMED || (o->result == GRAB_REFUSED && !t->refused[ep]);
+	bool lies = o->result == GRAB_MALFORMED || o->result == GRAB_BACKWARDS;
+	bool alarm = lies || (o->result == GRAB_REFUSED && !t->refused[ep]);
 
 	e->bad_row++;
 	snprintf(e->last_error, sizeof(e->last_error), "%s", o->why);
-	if (o->result == GRAB_MALFORMED)
+	if (lies)
 		e->bad_answers++;
 	else
 		e->failures++;
 	back_off(a, o->result == GRAB_RETRY ? &e->backoff : &t->at[ep]);
 	t->refused[ep] = o->result == GRAB_REFUSED;
-	e->state = o->backwards ? IDS_STOPPED : e->bad_row >= DOWN_AFTER ? IDS_DOWN : IDS_SHAKY;
-	if (o->backwards)
+	e->state = o->result == GRAB_BACKWARDS ? IDS_STOPPED : e->bad_row >= DOWN_AFTER ? IDS_DOWN : IDS_SHAKY;
+	if (o->result == GRAB_BACKWARDS)
 		log_error(
 			"ids: allocator '%s' at %s, tag '%s': %s; it is stopped: put its counter above all ids in use, "
 			"then restart Keyway",
@@ -204,9 +200,10 @@ static bool is_failing(const struct allocator *a, const struct ids_tag *t)
 static void judge(struct ids_tag *t)
 {
 	bool failing;
+	uint64_t when;
 
 	pthread_mutex_lock(&t->alloc->lock);
-	failing = is_failing(t->alloc, t);
+	failing = is_failing(t->alloc, t) || !marks_ready(t->alloc, &when);
 	pthread_mutex_unlock(&t->alloc->lock);
 	pthread_mutex_lock(&t->lock);
 	t->failing = failing;
@@ -245,40 +242,89 @@ static void learn_run(struct ids_tag *t, uint64_t given, uint32_t want)
 		t->run_max = MAX(t->run_max, given);
 }
 
+/* Of what the endpoint gave, what breaks no rule stays. */
+static void check(struct ids_tag *t, size_t ep, uint64_t mark, struct id_grab *g, struct outcome *o)
+{
+	struct allocator *a = t->alloc;
+	char why[WHY_MAX];
+
+	for (size_t i = 0; i < g->run_n; i++) {
+		enum guard_verdict v = guard_check(&t->guard, ep, mark, &g->run[i], why, sizeof(why));
+
+		if (v != GUARD_GOOD) {
+			memcpy(g->why, why, sizeof(why));
+			o->result = v == GUARD_BACKWARDS ? GRAB_BACKWARDS : GRAB_MALFORMED;
+			g->run_n = i;
+			return;
+		}
+		/* on one connection answers come in the order in which they were made */
+		if (a->conf.kind == IDS_MYSQL)
+			mark = MAX(mark, guard_mark(&t->guard, ep));
+	}
+}
+
+/* Puts what is left on record, and takes out what is there already. */
+static void claim(struct ids_tag *t, size_t ep, struct id_grab *g, struct outcome *o)
+{
+	struct allocator *a = t->alloc;
+	char why[WHY_MAX] = "";
+	struct outcome lie = { .result = GRAB_BACKWARDS, .why = why };
+	size_t liar = ep;
+
+	switch (marks_claim(a, t, ep, g->run, &g->run_n, &liar, why, sizeof(why))) {
+	case MARKS_GOOD: return;
+	case MARKS_LIE:
+		if (liar != ep) {
+			record(t, liar, &lie);
+			return;
+		}
+		memcpy(g->why, why, sizeof(why));
+		o->result = GRAB_BACKWARDS;
+		g->run_n = 0;
+		return;
+	case MARKS_LOST:
+		log_warn("ids: allocator '%s', tag '%s': %s", a->conf.name, t->name, why);
+		pthread_mutex_lock(&t->lock);
+		memcpy(t->last_error, why, sizeof(t->last_error));
+		pthread_mutex_unlock(&t->lock);
+		return;
+	case MARKS_TAKEN: break;
+	}
+	if (o->result == GRAB_BACKWARDS)
+		return;
+	memcpy(g->why, why, sizeof(why));
+	o->result = GRAB_MALFORMED;
+}
+
 static void fetch(struct ids_tag *t, size_t ep, uint32_t want)
 {
 	struct allocator *a = t->alloc;
 	struct id_grab g = { .tag = t->name, .want = want };
-	uint64_t mark = guard_mark(&t->guard, ep), start = clock_mono_us();
+	uint64_t mark, start = clock_mono_us();
 	struct outcome o = { .why = g.why };
-	size_t good = 0;
 
+	marks_load(a, t);
+	/* doors of one service rise each by itself, and what is on record does not tell the doors apart */
+	mark = a->conf.shared ? 0 : t->marks.high[ep];
+	mark = MAX(mark, guard_mark(&t->guard, ep));
+	g.high = mark;
 	o.result = a->ep[ep].source->grab(a->ep[ep].source, &g);
-	o.took_us = clock_mono_us() - start;
 	if (o.result == GRAB_OK && !g.run_n) {
 		o.result = GRAB_MALFORMED;
 		snprintf(g.why, sizeof(g.why), "answered without an id");
 	}
-	for (; good < g.run_n; good++) {
-		char why[WHY_MAX];
-		enum guard_verdict v = guard_check(&t->guard, ep, mark, &g.run[good], why, sizeof(why));
-
-		if (v != GUARD_GOOD) {
-			memcpy(g.why, why, sizeof(why));
-			o.result = GRAB_MALFORMED;
-			o.backwards = v == GUARD_BACKWARDS;
-			break;
-		}
-		o.ids += g.run[good].n;
-		/* on one connection answers come in the order in which they were made */
-		if (a->conf.kind == IDS_MYSQL)
-			mark = guard_mark(&t->guard, ep);
-	}
+	check(t, ep, mark, &g, &o);
+	if (g.run_n)
+		claim(t, ep, &g, &o);
+	o.took_us = clock_mono_us() - start;
+	for (size_t i = 0; i < g.run_n; i++)
+		o.ids += g.run[i].n;
 	pthread_mutex_lock(&t->lock);
-	for (size_t i = 0; i < good; i++)
+	for (size_t i = 0; i < g.run_n; i++)
 		tag_add(t, g.run[i].first, g.run[i].n, a->conf.ep[ep].step);
-	t->high[ep] = guard_mark(&t->guard, ep);
-	if (good == 1 && !a->conf.single)
+	for (size_t i = 0; i < a->conf.ep_n; i++)
+		t->high[i] = MAX(t->marks.high[i], guard_mark(&t->guard, i));
+	if (g.run_n == 1 && !a->conf.single)
 		learn_run(t, g.run[0].n, want);
 	pthread_mutex_unlock(&t->lock);
 	record(t, ep, &o);
@@ -301,7 +347,7 @@ static uint64_t handle(struct ids_tag *t)
 	want = plan(t, &urgent);
 	if (!want)
 		return NEVER;
-	ep = choose(t, urgent, &next_us);
+	ep = marks_ready(t->alloc, &next_us) ? choose(t, urgent, &next_us) : -1;
 	if (ep >= 0) {
 		fetch(t, (size_t)ep, want);
 		next_us = 0;
@@ -344,6 +390,7 @@ void *refill_main(void *arg)
 	struct ids_tag *t;
 	uint64_t due;
 
+	marks_probe(a);
 	pthread_mutex_lock(&a->lock);
 	while ((t = next_tag(a))) {
 		pthread_mutex_unlock(&a->lock);

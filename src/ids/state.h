@@ -5,6 +5,7 @@
 #ifndef IDS_STATE_H
 #define IDS_STATE_H
 
+#include "marks.h"
 #include "source.h"
 #include <pthread.h>
 #include <uthash.h>
@@ -13,15 +14,8 @@
 #define BACKOFF_MAX_US 5000000
 #define DOWN_AFTER     3 /* failures in a row */
 #define TIMES_N	       64
-#define WHY_MAX	       200
 #define TAGS_MAX       65536 /* of one allocator: names come from maps */
 #define NEVER	       UINT64_MAX
-
-/* How often it failed in a row, and when it is tried again. */
-struct backoff {
-	unsigned fails;
-	uint64_t next_us; /* 0: now */
-};
 
 struct endpoint { /* under allocator.lock, but for source, which is the control thread's */
 	struct id_source *source;
@@ -67,6 +61,7 @@ struct ids_tag {
 
 	/* the control thread's */
 	struct guard guard;
+	struct tag_marks marks;
 	struct backoff at[IDS_ENDPOINTS_MAX]; /* refused or badly answered for this tag */
 	bool refused[IDS_ENDPOINTS_MAX];
 	size_t next_ep;	       /* turns */
@@ -87,7 +82,8 @@ struct allocator {
 	struct endpoint ep[IDS_ENDPOINTS_MAX];
 	struct ids_tag *tags; /* uthash */
 	struct list work;
-	uint64_t random; /* the control thread's: jitter */
+	struct marks marks;
+	uint64_t random; /* the control thread's: see allocator_random() */
 };
 
 struct ids {
@@ -126,6 +122,15 @@ void wait_wants(struct ids_tag *tag, uint64_t *sum, uint64_t *largest);
 void *wait_timer_main(void *ids);
 /* Ends all waits of @tag: the daemon stops. */
 void wait_end_all(struct ids_tag *tag);
+
+/* xorshift64: proxies that lost the same server should not come back in step. The control thread. */
+static inline uint64_t allocator_random(struct allocator *a)
+{
+	a->random ^= a->random << 13;
+	a->random ^= a->random >> 7;
+	a->random ^= a->random << 17;
+	return a->random;
+}
 
 static inline uint64_t endpoint_slowest_us(const struct endpoint *e)
 {

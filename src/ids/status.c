@@ -48,6 +48,16 @@ static void tag_status(struct ids_tag *t, struct arena *mem, struct ids_tag_stat
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* Under allocator.lock. */
+static const char *marks_error(const struct allocator *a, struct arena *mem)
+{
+	for (size_t i = MARKS_PLACES_MAX; i-- > 0;) {
+		if (a->marks.home[i].error[0])
+			return arena_printf(mem, "%s", a->marks.home[i].error);
+	}
+	return "";
+}
+
 static void allocator_status(struct ids *ids, struct allocator *a, struct arena *mem, struct ids_allocator_status *out)
 {
 	struct ids_tag **tags, *t, *next;
@@ -55,11 +65,12 @@ static void allocator_status(struct ids *ids, struct allocator *a, struct arena 
 	out->name = arena_printf(mem, "%s", a->conf.name);
 	out->kind = a->conf.kind;
 	out->form = a->conf.form;
-	out->marks = IDS_MARKS_OFF;
-	out->marks_error = "";
+	out->marks = (enum ids_marks)(
+		(a->marks.home[MARKS_LOCAL].kv != NULL) | (a->marks.home[MARKS_SHARED].kv != NULL) << 1);
 	out->endpoint_n = a->conf.ep_n;
 	out->endpoints = arena_array(mem, struct ids_endpoint_status, a->conf.ep_n);
 	pthread_mutex_lock(&a->lock);
+	out->marks_error = marks_error(a, mem);
 	for (size_t i = 0; i < a->conf.ep_n; i++)
 		endpoint_status(a, i, mem, &out->endpoints[i]);
 	tags = arena_array(mem, struct ids_tag *, HASH_COUNT(a->tags) + 1);

@@ -99,13 +99,16 @@ static void fake_free(struct id_source *src)
 	(void)src;
 }
 
-static struct id_source *fake_open(const struct alloc_conf *conf, size_t ep, void *arg)
+static struct id_source *fake_open(const struct alloc_conf *conf, size_t ep, void *arg, struct err *e)
 {
 	(void)arg;
+	(void)e;
 	fakes[ep].conf = conf;
 	fakes[ep].ep = ep;
 	return &fakes[ep].source;
 }
+
+static const struct ids_parts parts = { .open = fake_open };
 
 static void setup(void)
 {
@@ -116,14 +119,14 @@ static void setup(void)
 		eps[i] = (struct ids_endpoint){ .port = (uint16_t)(1 + i), .user = "u", .step = 2, .offset = 1 + i };
 	}
 	alloc = (struct ids_allocator){ .name = "main", .endpoints = eps, .endpoint_n = 2, .form = IDS_FORM_BLOCK };
-	config = (struct ids_config){ &alloc, 1 };
+	config = (struct ids_config){ .allocators = &alloc, .n = 1 };
 }
 
 static struct ids_tag *start(void)
 {
 	struct ids_tag *tag;
 
-	ids = ids_new_from(&config, fake_open, NULL, &err);
+	ids = ids_new_from(&config, &parts, &err);
 	ck_assert_msg(ids != NULL, "%s", err.msg);
 	tag = ids_tag(ids, STR("main"), STR("shop.orders"), &err);
 	ck_assert_msg(tag != NULL, "%s", err.msg);
@@ -539,7 +542,7 @@ END_TEST
 START_TEST(no_allocators_is_fine)
 {
 	config.n = 0;
-	ids = ids_new_from(&config, fake_open, NULL, &err);
+	ids = ids_new_from(&config, &parts, &err);
 	ck_assert_ptr_nonnull(ids);
 	ck_assert_ptr_null(ids_tag(ids, STR("main"), STR("a"), &err));
 	ck_assert_ptr_nonnull(strstr(err.msg, "none"));

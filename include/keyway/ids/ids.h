@@ -1,4 +1,4 @@
-/* ids/ids.h - unique ids from allocators outside: MySQL ticket servers, HTTP services, counters in etcd or consul.
+/* ids/ids.h - unique ids from allocators outside: MySQL ticket servers, HTTP services, counters in etcd and consul.
  *
  * A struct ids holds the allocators of the configuration, each with one control thread that keeps ids ahead of need for
  * every tag (a tag is one sequence of an allocator, as a rule one table: "<keyspace>.<table>"). Workers take ids that
@@ -15,8 +15,9 @@
 #include "keyway/util/err.h"
 #include "keyway/util/list.h"
 
-struct ids;	/* opaque */
-struct ids_tag; /* opaque; lives as long as the struct ids */
+struct store_config; /* keyway/store/store.h */
+struct ids;	     /* opaque */
+struct ids_tag;	     /* opaque; lives as long as the struct ids */
 
 #define IDS_MAX_ID	  INT64_MAX /* the largest id that any allocator may give */
 #define IDS_TAG_MAX	  128	    /* bytes of a tag */
@@ -27,6 +28,16 @@ struct ids_tag; /* opaque; lives as long as the struct ids */
 enum ids_kind {
 	IDS_MYSQL, /* a table on one or more MySQL or MariaDB servers */
 	IDS_HTTP,  /* a service: Leaf, snowflake clones, your own */
+	IDS_STORE, /* a counter per tag in etcd, consul or files, raised by compare-and-swap */
+};
+
+extern const char *const ids_kind_name[];
+
+/* What is done about ids that were given out to other proxies, or before this process began (docs/ids.md). */
+enum ids_marking {
+	IDS_MARKING_AUTO,     /* kept on record where there is a place; while that is away, ids go on without */
+	IDS_MARKING_REQUIRED, /* an id that cannot be put on record is not used */
+	IDS_MARKING_OFF,
 };
 
 enum ids_form {
@@ -37,16 +48,17 @@ enum ids_form {
 /* One server or service node. The ids of two endpoints must be disjoint by construction: same step and another offset
  * (odd and even), or other bounds; or they are nodes of one service that gives no id twice (ids_allocator.shared). */
 struct ids_endpoint {
-	const char *host;     /* mysql; default 127.0.0.1 */
-	uint16_t port;	      /* mysql; default 3306 */
-	const char *socket;   /* mysql: unix socket, instead of host and port */
-	const char *user;     /* mysql */
-	const char *password; /* mysql; never logged */
-	const char *url;      /* http: with {tag} and {n} in it */
-	uint64_t step;	      /* modulus; default 1 */
-	uint64_t offset;      /* residue: every id fulfils id % step == offset % step */
-	uint64_t min_id;      /* smallest id of this endpoint; default 1 */
-	uint64_t max_id;      /* largest id of this endpoint; default IDS_MAX_ID */
+	const char *host;		  /* mysql; default 127.0.0.1 */
+	uint16_t port;			  /* mysql; default 3306 */
+	const char *socket;		  /* mysql: unix socket, instead of host and port */
+	const char *user;		  /* mysql */
+	const char *password;		  /* mysql; never logged */
+	const char *url;		  /* http: with {tag} and {n} in it */
+	const struct store_config *store; /* store: where the counters are; needed during ids_new() only */
+	uint64_t step;			  /* modulus; default 1 */
+	uint64_t offset;		  /* residue: every id fulfils id % step == offset % step */
+	uint64_t min_id;		  /* smallest id of this endpoint; default 1 */
+	uint64_t max_id;		  /* largest id of this endpoint; default IDS_MAX_ID */
 };
 
 /* Where an HTTP answer holds its ids: all NULL for a body that is one bare decimal number, else JSON pointers (RFC
@@ -82,11 +94,16 @@ struct ids_allocator {
 	uint32_t block_min;		  /* the size follows the rate between these; default block / 10 */
 	uint32_t block_max;		  /* default 1000000 (single-id sources 20000) */
 	uint32_t parallel;		  /* single-id http sources: grabs in flight; default 16 */
+	uint64_t start;			  /* store: first id of a tag that has no counter; 0: such a tag is refused */
+	enum ids_marking marks;
 };
 
 struct ids_config {
 	const struct ids_allocator *allocators;
 	size_t n;
+	/* Where it is kept which ids were given out; both may be NULL, both are needed during ids_new() only. */
+	const struct store_config *marks_shared; /* for all proxies */
+	const char *marks_folder;		 /* for those of this host; made when it is not there */
 };
 
 /* Checks and copies @cfg and starts one thread per allocator (and one that ends waits whose deadline has passed).
