@@ -19,6 +19,7 @@ const struct ctl_command ctl_commands[] = {
 		.arguments = { { .name = "NAME", .optional = true } },
 		.options = passwd_options,
 		.run = ctl_passwd },
+	{ .name = "pair", .summary = "the two sides of a pair: differences between them", .sub = ctl_pair_commands },
 	{ 0 },
 };
 
