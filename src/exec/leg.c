@@ -96,6 +96,31 @@ static void leg_leased(struct lease *lease, struct bconn *c, const struct err *e
 	run_step(l->run);
 }
 
+/* The leg's shard as it is reached now; NULL: the map does not have it any more. */
+static const struct shard_route *leg_shard(const struct leg *l)
+{
+	const struct worker *w = l->run->w;
+
+	for (uint32_t k = 0; k < w->routes->snapshot->map->keyspace_n; k++) {
+		if (w->keyspaces[k].name == l->ks)
+			return l->shard < w->keyspaces[k].ks->shard_n ? &w->keyspaces[k].shards[l->shard] : NULL;
+	}
+	return NULL;
+}
+
+static void leg_no_server(const struct leg *l, struct err *err)
+{
+	const struct shard_route *sr = leg_shard(l);
+
+	if (sr && sr->hold)
+		err_set(err, ERR_BACKEND, ER_LOCK_WAIT_TIMEOUT,
+			"shard %s has no server to write to now (%s): nothing was done; try again", l->shard_name,
+			verdict_hold_name[sr->hold]);
+	else
+		err_set(err, ERR_BACKEND, ER_NET_READ_ERROR,
+			"shard %s has no server that can be reached: its host has no address", l->shard_name);
+}
+
 void leg_start(struct leg *l)
 {
 	struct session *s = l->run->s;
@@ -104,9 +129,7 @@ void leg_start(struct leg *l)
 	struct err err;
 
 	if (UNLIKELY(!l->pool)) {
-		err_set(&err, ERR_BACKEND, ER_NET_READ_ERROR,
-			"shard %s has no server that can be reached: its host has no address",
-			l->shard_name ? l->shard_name : "?");
+		leg_no_server(l, &err);
 		leg_fail(l, &err);
 		return;
 	}

@@ -213,19 +213,11 @@ static void run_route(struct run *r)
 	if (t.n > 1 && (p->flags & PLAN_EXPLAIN))
 		t.n = 1;
 	run_legs(r, t.n);
-	for (uint32_t i = 0; i < t.n; i++) {
-		struct leg *l = run_leg_to(r, kr, t.shards[i], t.side, replica);
-
-		if (UNLIKELY(!l->pool)) {
-			err_set(&err, ERR_BACKEND, ER_NET_READ_ERROR,
-				"shard %s has no server that can be reached: its host has no address", l->shard_name);
-			run_fail(r, &err);
-			return;
-		}
-	}
+	for (uint32_t i = 0; i < t.n; i++)
+		run_leg_to(r, kr, t.shards[i], t.side, replica);
 	/* what any shard can answer goes to one whose server answers */
-	for (uint32_t i = 1; p->kind == PLAN_ANY && i < p->ks->shard_n && r->legs[0].pool &&
-			     atomic_load(&pool_server(r->legs[0].pool)->failures);
+	for (uint32_t i = 1; p->kind == PLAN_ANY && i < p->ks->shard_n &&
+			     (!r->legs[0].pool || atomic_load(&pool_server(r->legs[0].pool)->failures));
 		i++) {
 		run_legs(r, 1);
 		run_leg_to(r, kr, (t.shards[0] + i) % p->ks->shard_n, t.side, replica);

@@ -136,6 +136,22 @@ const struct config_key config_keys[] = {
 	{ "backend.connects_per_second", KEY_COUNT, "100", .max = 100000, AT(backend.connects_per_second),
 	  .help = "new connections to one backend per second; 0: no limit" },
 
+	{ "health.interval", KEY_DURATION, "1s", .min = SECOND / 20, .max = HOUR, AT(health.interval_us),
+	  .help = "how often each backend is checked; one under suspicion is checked at once" },
+	{ "health.timeout", KEY_DURATION, "1s", .min = SECOND / 20, .max = MINUTE, AT(health.timeout_us),
+	  .help = "a check without answer for so long has failed; for its connect in whole seconds, rounded up" },
+	{ "health.down_after", KEY_COUNT, "3", .min = 1, .max = 1000, AT(health.down_after),
+	  .help = "failed checks in a row until a backend is down" },
+	{ "health.up_after", KEY_COUNT, "2", .min = 1, .max = 1000, AT(health.up_after),
+	  .help = "good checks in a row until a backend that was down is up" },
+	{ "health.eject", KEY_DURATION, "10s", .max = DAY, AT(health.eject_us),
+	  .help = "for so long a replica that is slow or fails out of line with the others gets no reads; 0: never" },
+	{ "health.heartbeat_table", KEY_TEXT, "", .max = 130, AT(health.heartbeat_table),
+	  .help = "database.table that something writes the time to on each primary, for the lag of replicas; empty: "
+		  "what they say of themselves" },
+	{ "health.heartbeat_column", KEY_TEXT, "ts", .min = 1, .max = 64, AT(health.heartbeat_column),
+	  .help = "its column with the time, in UTC" },
+
 	{ "keyspaces", LIST(config_keyspace, keyspaces, config), .help = "what differs for single keyspaces" },
 	{ "keyspaces[].name", KEY_TEXT, .min = 1, .max = 64, IN(config_keyspace, name), .flags = KEY_REQUIRED,
 	  .help = "name of the keyspace in the map" },

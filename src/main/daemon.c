@@ -58,6 +58,17 @@ static void on_snapshot(void *arg, struct snapshot *sn)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* From health's thread: a server, or who is written to, has changed. */
+static void on_health(void *arg)
+{
+	struct daemon *d = arg;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->routes)
+		daemon_install_routes(d, wire_verdicts(d));
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -121,6 +132,8 @@ static int daemon_topo(struct daemon *d, struct err *err)
 		snapshot_unref(sn);
 	}
 	pthread_mutex_unlock(&d->lock);
+	/* the first statement goes where it should */
+	health_wait_first(d->health, d->cfg->health.timeout_us);
 	return 0;
 }
 
@@ -172,6 +185,7 @@ static void daemon_reload(struct daemon *d)
 	struct config *cfg = NULL;
 	struct front_config *fc;
 	struct exec_config *xc;
+	struct health_config hc;
 	SSL_CTX *tls = NULL;
 	struct snapshot *sn;
 	struct err err;
@@ -197,6 +211,8 @@ static void daemon_reload(struct daemon *d)
 	if (d->backend_tls)
 		SSL_CTX_free(d->backend_tls);
 	d->backend_tls = tls;
+	hc = wire_health_config(cfg);
+	health_configure(d->health, &hc);
 	sn = topo_snapshot(d->process.topo);
 	daemon_install_routes(d, wire_routes(d, sn));
 	snapshot_unref(sn);
@@ -258,6 +274,7 @@ static void daemon_free(struct daemon *d)
 		front_free(d->fronts[i]);
 	/* their callbacks send to the workers' loops: end them before those go */
 	topo_stop(p->topo);
+	health_free(d->health);
 	ids_free(p->ids);
 	for (uint32_t i = 0; p->workers && i < p->n_workers; i++)
 		worker_free(p->workers[i]);
@@ -312,6 +329,7 @@ static void raise_descriptors(void)
 int daemon_run(const char *path, struct config *cfg)
 {
 	struct daemon d = { .path = path, .cfg = cfg };
+	struct health_config hc;
 	sigset_t set;
 	struct err err;
 	int status = 1;
@@ -338,6 +356,8 @@ int daemon_run(const char *path, struct config *cfg)
 		goto out;
 	}
 	d.servers = server_directory_new();
+	hc = wire_health_config(cfg);
+	d.health = health_new(&hc, server_directory_wake_fd(d.servers), on_health, &d);
 	d.shared = front_shared_new();
 	d.exec_cfg = wire_exec_config(cfg);
 	d.front_cfg = wire_front_config(cfg, &err);

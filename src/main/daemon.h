@@ -3,6 +3,7 @@
 #define KEYWAY_MAIN_DAEMON_INTERNAL_H
 
 #include "keyway/front/front.h"
+#include "keyway/health/health.h"
 #include "keyway/main/config.h"
 #include <pthread.h>
 
@@ -11,6 +12,7 @@ struct daemon {
 	struct config *cfg;
 	struct process process;
 	struct server_directory *servers;
+	struct health *health;
 	SSL_CTX *backend_tls;
 	struct front_shared *shared;
 	struct exec_config *exec_cfg;
@@ -29,6 +31,10 @@ struct exec_config *wire_exec_config(const struct config *cfg);
 struct front_config *wire_front_config(const struct config *cfg, struct err *err);
 MUST_CHECK int wire_backend_tls(const struct config *cfg, SSL_CTX **out, struct err *err);
 struct ids *wire_ids(const struct config *cfg, struct err *err);
+struct health_config wire_health_config(const struct config *cfg);
+/* Routes for @sn, whose servers are watched from now on. With the lock held. */
 struct routes *wire_routes(struct daemon *d, struct snapshot *sn);
+/* The newest routes again, with the verdicts of now. With the lock held. */
+struct routes *wire_verdicts(struct daemon *d);
 
 #endif

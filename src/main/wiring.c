@@ -211,10 +211,40 @@ static const enum server_tls server_tls_of[] = {
 	[CONFIG_BACKEND_TLS_VERIFY_IDENTITY] = SERVER_TLS_IDENTITY,
 };
 
+struct health_config wire_health_config(const struct config *cfg)
+{
+	const struct config_health *c = &cfg->health;
+
+	return (struct health_config){ .interval_us = c->interval_us,
+		.timeout_us = c->timeout_us,
+		.down_after = (uint32_t)c->down_after,
+		.up_after = (uint32_t)c->up_after,
+		.eject_us = c->eject_us,
+		.heartbeat_table = or_null(c->heartbeat_table),
+		.heartbeat_column = or_null(c->heartbeat_column),
+		.tls_ca = or_null(cfg->backend.tls.ca),
+		.tls_cert = or_null(cfg->backend.tls.cert),
+		.tls_key = or_null(cfg->backend.tls.key) };
+}
+
+/* By keyspace, as health takes them. The caller frees the outer arrays. */
+static void by_keyspace(const struct route_keyspace *ks, uint32_t n, struct server *const *const ***servers,
+	struct shard_verdict ***verdicts)
+{
+	*servers = xcalloc(n, sizeof(**servers));
+	*verdicts = xcalloc(n, sizeof(**verdicts));
+	for (uint32_t k = 0; k < n; k++) {
+		(*servers)[k] = (struct server *const *const *)ks[k].servers;
+		(*verdicts)[k] = ks[k].verdicts;
+	}
+}
+
 struct routes *wire_routes(struct daemon *d, struct snapshot *sn)
 {
 	const struct map *map = sn->map;
 	struct route_keyspace *ks = xcalloc(map->keyspace_n, sizeof(*ks));
+	struct server *const *const **servers;
+	struct shard_verdict **verdicts;
 
 	for (uint32_t k = 0; k < map->keyspace_n; k++) {
 		const struct keyspace *def = map->keyspaces[k];
@@ -229,7 +259,6 @@ struct routes *wire_routes(struct daemon *d, struct snapshot *sn)
 			const struct shard *sh = &def->shards[i];
 
 			ks[k].servers[i] = xcalloc(sh->backend_n, sizeof(struct server *));
-			ks[k].verdicts[i] = verdict_of_map(sh);
 			for (uint32_t b = 0; b < sh->backend_n; b++) {
 				struct err err;
 
@@ -242,5 +271,37 @@ struct routes *wire_routes(struct daemon *d, struct snapshot *sn)
 			}
 		}
 	}
+	by_keyspace(ks, map->keyspace_n, &servers, &verdicts);
+	health_watch(d->health, map, (struct server *const *const *const *)servers, verdicts);
+	free(servers);
+	free(verdicts);
 	return routes_new(snapshot_ref(sn), ks);
+}
+
+struct routes *wire_verdicts(struct daemon *d)
+{
+	const struct map *map = d->routes->snapshot->map;
+	struct route_keyspace *ks = xcalloc(map->keyspace_n, sizeof(*ks));
+	struct server *const *const **servers;
+	struct shard_verdict **verdicts;
+
+	for (uint32_t k = 0; k < map->keyspace_n; k++) {
+		const struct keyspace *def = map->keyspaces[k];
+
+		ks[k].single = d->routes->keyspaces[k].single;
+		ks[k].servers = xcalloc(def->shard_n, sizeof(*ks[k].servers));
+		ks[k].verdicts = xcalloc(def->shard_n, sizeof(*ks[k].verdicts));
+		for (uint32_t i = 0; i < def->shard_n; i++) {
+			struct server **old = d->routes->keyspaces[k].servers[i];
+
+			ks[k].servers[i] = xcalloc(def->shards[i].backend_n, sizeof(struct server *));
+			for (uint32_t b = 0; b < def->shards[i].backend_n; b++)
+				ks[k].servers[i][b] = old[b] ? server_ref(old[b]) : NULL;
+		}
+	}
+	by_keyspace(ks, map->keyspace_n, &servers, &verdicts);
+	health_verdicts(d->health, verdicts);
+	free(servers);
+	free(verdicts);
+	return routes_new(snapshot_ref(d->routes->snapshot), ks);
 }

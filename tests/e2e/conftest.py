@@ -116,9 +116,10 @@ class Site:
         return server_raw(self.shards[i].server, self.shards[i].database or self.database, **options)
 
     def backend_sessions(self, i=0):
-        """Ids of Keyway's connections to a shard's server."""
+        """Ids of Keyway's connections to a shard's server for clients; those that check it are in another database."""
         return [r[0] for r in self.shards[i].server.sql(
-            "SELECT id FROM information_schema.processlist WHERE user = '%s' ORDER BY id" % self.cluster.service[0])]
+            "SELECT id FROM information_schema.processlist WHERE user = '%s' AND COALESCE(db, '') <> 'information_schema' "
+            "ORDER BY id" % self.cluster.service[0])]
 
     # ---- health
 

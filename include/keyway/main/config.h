@@ -113,6 +113,15 @@ struct config_backend {
 	uint64_t connects_per_second; /* to one backend; 0: no limit */
 };
 
+/* How backends are checked (struct health_config). */
+struct config_health {
+	uint64_t interval_us, timeout_us;
+	uint64_t down_after, up_after;
+	uint64_t eject_us;	     /* 0: never */
+	const char *heartbeat_table; /* "": none */
+	const char *heartbeat_column;
+};
+
 struct config_keyspace {
 	const char *name;
 	struct config_account account;
@@ -178,6 +187,7 @@ struct config {
 	struct config_tls tls;
 	struct config_limits limits;
 	struct config_backend backend;
+	struct config_health health;
 	struct config_keyspace *keyspaces;
 	size_t n_keyspaces;
 	struct config_allocator *allocators;
