@@ -76,6 +76,7 @@ void server_unref(struct server *s)
 	waker_unref(s->waker);
 	free(s->label);
 	free(s->host);
+	free(s->source);
 	free(s->user);
 	free(s->password);
 	free(s);
@@ -106,6 +107,20 @@ const char *server_why(struct server *s, char *out)
 	return out;
 }
 
+/* Fills in the address that @s is connected to from. */
+static int set_source(struct server *s, struct err *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST }, *ai = NULL;
+
+	if (getaddrinfo(s->source, NULL, &hints, &ai) != 0 || !ai)
+		return err_set(err, ERR_CONFIG, ER_WRONG_VALUE_FOR_VAR,
+			"backend.source_address '%s' is not a numeric address", s->source);
+	memcpy(&s->addr.from, ai->ai_addr, ai->ai_addrlen);
+	s->addr.from_len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return 0;
+}
+
 static int resolve(struct server *s, const struct backend_def *def, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *ai = NULL;
@@ -125,6 +140,12 @@ static int resolve(struct server *s, const struct backend_def *def, struct err *
 		s->local = true;
 		return 0;
 	}
+	if (s->source) {
+		rc = set_source(s, err);
+		if (rc < 0)
+			return rc;
+		hints.ai_family = s->addr.from.ss_family;
+	}
 	snprintf(port, sizeof(port), "%u", def->port);
 	rc = getaddrinfo(s->host, port, &hints, &ai);
 	if (rc != 0) {
@@ -134,8 +155,10 @@ static int resolve(struct server *s, const struct backend_def *def, struct err *
 	}
 	if (rc != 0 || !ai)
 		return err_set(err, ERR_CONFIG, ER_WRONG_VALUE_FOR_VAR,
-			"the host '%s' of backend '" STR_FMT "' has no address (%s): correct it in the map or in DNS",
-			s->host, STR_ARG(def->name), gai_strerror(rc));
+			"the host '%s' of backend '" STR_FMT
+			"' has no address%s%s (%s): correct it in the map or in DNS",
+			s->host, STR_ARG(def->name), s->source ? " of the kind of backend.source_address " : "",
+			s->source ? s->source : "", gai_strerror(rc));
 	memcpy(&s->addr.sa, ai->ai_addr, ai->ai_addrlen);
 	s->addr.len = ai->ai_addrlen;
 	freeaddrinfo(ai);
@@ -146,7 +169,8 @@ static bool same_server(const struct server *a, const struct server *b)
 {
 	return strcmp(a->label, b->label) == 0 && strcmp(a->user, b->user) == 0 &&
 	       strcmp(a->password, b->password) == 0 && a->tls == b->tls && a->tls_ctx == b->tls_ctx &&
-	       a->addr.len == b->addr.len && memcmp(&a->addr.sa, &b->addr.sa, a->addr.len) == 0;
+	       a->addr.len == b->addr.len && memcmp(&a->addr.sa, &b->addr.sa, a->addr.len) == 0 &&
+	       a->addr.from_len == b->addr.from_len && memcmp(&a->addr.from, &b->addr.from, a->addr.from_len) == 0;
 }
 
 int server_directory_get(struct server_directory *d, const struct backend_def *def, const struct server_login *login,
@@ -167,6 +191,7 @@ int server_directory_get(struct server_directory *d, const struct backend_def *d
 	s->user = xstrdup(login->user ? login->user : "");
 	s->password = xstrdup(login->password ? login->password : "");
 	s->tls = login->tls;
+	s->source = login->source && *login->source && !def->socket.n ? xstrdup(login->source) : NULL;
 	s->tls_ctx = login->tls_ctx;
 	if (s->tls_ctx)
 		SSL_CTX_up_ref(s->tls_ctx);

@@ -238,6 +238,17 @@ int stream_adopt(struct stream *s, int fd)
 	return 0;
 }
 
+static int stream_bind(int fd, const struct stream_addr *addr)
+{
+	int on = 1;
+
+	if (!addr->from_len)
+		return 0;
+	/* the port is chosen by connect(), which may use one again that is in use towards another server */
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&addr->from, addr->from_len);
+}
+
 int stream_connect(struct stream *s, const struct stream_addr *addr)
 {
 	int fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -246,7 +257,8 @@ int stream_connect(struct stream *s, const struct stream_addr *addr)
 	if (fd < 0)
 		return -errno;
 	stream_tune(fd, addr->sa.ss_family);
-	if (connect(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 && errno != EINPROGRESS) {
+	if (stream_bind(fd, addr) < 0 ||
+		(connect(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 && errno != EINPROGRESS)) {
 		rc = -errno;
 		close(fd);
 		return rc;

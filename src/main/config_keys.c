@@ -121,6 +121,8 @@ const struct config_key config_keys[] = {
 	{ "backend.tls.ca", KEY_FILE, "", AT(backend.tls.ca), .help = "who may sign the backends' certificates, PEM" },
 	{ "backend.tls.cert", KEY_FILE, "", AT(backend.tls.cert), .help = "certificate shown to backends, PEM" },
 	{ "backend.tls.key", KEY_FILE, "", AT(backend.tls.key), .help = "private key of cert, PEM" },
+	{ "backend.source_address", KEY_ADDRESS, "", AT(backend.source_address),
+	  .help = "address of this machine that backends are connected to from; empty: the system chooses" },
 	{ "backend.connect_timeout", KEY_DURATION, "3s", .min = SECOND / 100, .max = 10 * MINUTE,
 	  AT(backend.connect_timeout_us), .help = "from connect to the end of the login" },
 	{ "backend.max_connections", KEY_COUNT, "100", .min = 1, .max = 100000, AT(backend.max_connections),

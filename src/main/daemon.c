@@ -36,7 +36,8 @@ static void topo_account_of(void *arg, struct str keyspace, struct topo_account 
 		.tls = tls_of[d->cfg->backend.tls.mode],
 		.tls_ca = d->cfg->backend.tls.ca,
 		.tls_cert = d->cfg->backend.tls.cert,
-		.tls_key = d->cfg->backend.tls.key };
+		.tls_key = d->cfg->backend.tls.key,
+		.source = d->cfg->backend.source_address };
 	pthread_mutex_unlock(&d->lock);
 }
 

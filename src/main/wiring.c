@@ -250,7 +250,7 @@ struct routes *wire_routes(struct daemon *d, struct snapshot *sn)
 		const struct keyspace *def = map->keyspaces[k];
 		const struct config_account *acc = config_account_for(d->cfg, def->name);
 		struct server_login login = { acc->user, acc->password, server_tls_of[d->cfg->backend.tls.mode],
-			d->backend_tls };
+			d->backend_tls, d->cfg->backend.source_address };
 
 		ks[k].single = config_transaction_mode_for(d->cfg, def->name) == CONFIG_TRX_SINGLE;
 		ks[k].servers = xcalloc(def->shard_n, sizeof(*ks[k].servers));

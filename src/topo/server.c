@@ -57,6 +57,8 @@ static MYSQL *try_connect(const struct backend_def *where, const struct server_r
 	mysql_options(my, MYSQL_OPT_PROTOCOL, &protocol);
 	mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_options(my, MARIADB_OPT_RESTRICTED_AUTH, plugins);
+	if (reach->account.source && *reach->account.source)
+		mysql_options(my, MYSQL_OPT_BIND, reach->account.source);
 	set_tls(my, &reach->account, name);
 	if (!mysql_real_connect(my, where->socket.n ? NULL : where->host.p, reach->account.user,
 		    reach->account.password, NULL, where->port, where->socket.n ? where->socket.p : NULL, 0)) {

@@ -46,10 +46,27 @@ START_TEST(the_same_address_and_account_are_one_server)
 }
 END_TEST
 
+START_TEST(a_source_address_is_told_and_must_be_of_the_servers_kind)
+{
+	const struct server_login from = { .user = "app", .password = "x", .source = "127.0.0.9" };
+	struct backend_def def = { .name = STR("b"), .host = STR("::1"), .port = 3306 };
+	struct server *a = get("127.0.0.1", 3306, &from), *none;
+	struct sockaddr_in *sa = (struct sockaddr_in *)&a->addr.from;
+
+	ck_assert_uint_eq(a->addr.from_len, sizeof(*sa));
+	ck_assert_uint_eq(ntohl(sa->sin_addr.s_addr), 0x7f000009);
+	ck_assert_str_eq(a->source, "127.0.0.9");
+	server_unref(a);
+	ck_assert_int_eq(server_directory_get(dir, &def, &from, &none, &err), ERR_CONFIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "127.0.0.9"));
+}
+END_TEST
+
 START_TEST(whatever_differs_makes_another_server)
 {
 	const struct server_login other[] = { { .user = "app2", .password = "x" }, { .user = "app", .password = "y" },
-		{ .user = "app", .password = "x", .tls = SERVER_TLS_PREFERRED } };
+		{ .user = "app", .password = "x", .tls = SERVER_TLS_PREFERRED },
+		{ .user = "app", .password = "x", .source = "127.0.0.9" } };
 	struct server *a = get("127.0.0.1", 3306, &app), *b;
 
 	for (size_t i = 0; i < ARRAY_N(other); i++) {
@@ -141,6 +158,7 @@ static void add(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_same_address_and_account_are_one_server);
+	tcase_add_test(tc, a_source_address_is_told_and_must_be_of_the_servers_kind);
 	tcase_add_test(tc, whatever_differs_makes_another_server);
 	tcase_add_test(tc, a_unix_socket_is_local);
 	tcase_add_test(tc, a_socket_path_too_long_is_refused);

@@ -1,9 +1,14 @@
 """What the tests of failover stand on: replica sets whose replicas can be promoted, and an account for Keyway that may
 look at everything and write nowhere but on a writable server."""
+import statistics
+import time
+
 import pymysql
 import pytest
 
+from conftest import BUILD
 from keyway_dev.mariadb import slave_status, wait_caught_up
+from zones import Zones
 
 DOCUMENT = {"keyspace": "app", "tables": {}}
 
@@ -80,4 +85,40 @@ def test_the_account_of_keyway(make_site, only_cluster, keyspace):
         with pytest.raises(pymysql.err.OperationalError) as x:
             cur.execute("INSERT INTO t VALUES (2)")
         assert x.value.args[0] == 1290
+    conn.close()
+
+
+def test_zones_are_as_far_apart_as_told(make_site, only_cluster):
+    zones = Zones(BUILD, {("az1", "az2"): 20000})
+    site = make_site([DOCUMENT], "app", replicas=1, azs=2, proxies=2, network=zones)
+    cluster = site.cluster
+    (primary, replica) = cluster.backends
+    assert primary.entry["az"] == "az1" and [p.az for p in cluster.proxies] == ["az1", "az2"]
+    wire = zones.wire(primary)
+    times = []
+    for i in range(2):
+        conn = site.connect(proxy=i, read_timeout=30)
+        with conn.cursor() as cur:
+            cur.execute("SELECT 1 FROM dual WHERE CONNECTION_ID() > 0")
+            got = []
+            for n in range(15):
+                t = time.perf_counter()
+                cur.execute("SELECT %d + @@server_id" % n)
+                got.append((time.perf_counter() - t) * 1000)
+        times.append(got)
+        conn.close()
+    near, far = statistics.median(times[0]), min(times[1])
+    print("a statement on az1's primary: %.2f ms from az1, %.2f ms from az2" % (near, far))
+    assert far >= 20
+    assert near < 20
+    for zone in ("az1", "az2"):
+        assert wire.stat(zone=zones.net(zone))["accepted"] > 0
+    assert zones.traffic()["az2", "az1"] > 0
+    zones.set_rtt("az2", "az1", 0)
+    zones.cut_off("az2")
+    zones.cut_off("az2", False)
+    conn = site.connect(proxy=1)
+    with conn.cursor() as cur:
+        cur.execute("SELECT @@server_id")
+        assert cur.fetchone()[0] == primary.server.server_id
     conn.close()

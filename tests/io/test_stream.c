@@ -545,6 +545,31 @@ START_TEST(closing_inside_opened_is_the_last_that_is_heard)
 }
 END_TEST
 
+START_TEST(a_source_address_is_where_the_peer_sees_it_come_from)
+{
+	struct stream_addr addr;
+	struct sockaddr_in *from = (struct sockaddr_in *)&addr.from;
+	int lfd = listen_tcp(&addr), fd;
+	char text[64];
+
+	from->sin_family = AF_INET;
+	ck_assert_int_eq(inet_pton(AF_INET, "127.0.0.9", &from->sin_addr), 1);
+	addr.from_len = sizeof(*from);
+	ck_assert_int_eq(stream_connect(&a.st, &addr), 0);
+	WAIT_FOR(a.opened);
+	ck_assert_str_eq(a.errtext, "");
+	fd = accept(lfd, NULL, NULL);
+	stream_peer_text(fd, text, sizeof(text));
+	ck_assert_str_eq(text, "127.0.0.9");
+	close(fd);
+	stream_close(&a.st);
+	/* not an address of this machine */
+	ck_assert_int_eq(inet_pton(AF_INET, "192.0.2.1", &from->sin_addr), 1);
+	ck_assert_int_eq(stream_connect(&a.st, &addr), -EADDRNOTAVAIL);
+	close(lfd);
+}
+END_TEST
+
 START_TEST(the_peers_address_is_told_as_text)
 {
 	struct stream_addr addr;
@@ -776,6 +801,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_connect_that_fails_at_once_says_so);
 	tcase_add_test(tc, a_connect_can_be_given_up);
 	tcase_add_test(tc, closing_inside_opened_is_the_last_that_is_heard);
+	tcase_add_test(tc, a_source_address_is_where_the_peer_sees_it_come_from);
 	tcase_add_test(tc, the_peers_address_is_told_as_text);
 }
 

@@ -23,7 +23,8 @@ struct server_login {
 	const char *user;
 	const char *password;
 	enum server_tls tls;
-	SSL_CTX *tls_ctx; /* NULL with SERVER_TLS_OFF; a reference is taken */
+	SSL_CTX *tls_ctx;   /* NULL with SERVER_TLS_OFF; a reference is taken */
+	const char *source; /* numeric address to connect from; NULL or "": the system chooses */
 };
 
 enum server_state {
@@ -66,7 +67,8 @@ struct server {
 	char *label; /* "10.0.1.11:3306" or the socket's path: for messages */
 	char *host;  /* for the certificate's name */
 	struct stream_addr addr;
-	bool local; /* unix socket: safe for clear passwords */
+	char *source; /* address to connect from, as text; NULL: the system chooses */
+	bool local;   /* unix socket: safe for clear passwords */
 	char *user, *password;
 	enum server_tls tls;
 	SSL_CTX *tls_ctx;

@@ -43,6 +43,8 @@ struct stream {
 struct stream_addr {
 	struct sockaddr_storage sa;
 	socklen_t len;
+	struct sockaddr_storage from; /* where stream_connect() connects from, without a port */
+	socklen_t from_len;	      /* 0: the system chooses */
 };
 
 /* All zero but loop and ops; nothing is opened. */

@@ -104,6 +104,7 @@ struct config_client_tls {
 struct config_backend {
 	struct config_account account;
 	struct config_client_tls tls;
+	const char *source_address; /* "": the system chooses */
 	uint64_t connect_timeout_us;
 	uint64_t max_connections; /* to one backend, from the whole process */
 	uint64_t idle_age_us;	  /* an unused connection is closed after this; 0: never */

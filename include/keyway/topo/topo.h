@@ -20,6 +20,7 @@ struct topo_account {
 	 * then accounts of mysql_native_password and ed25519 only (src/topo/server.c says why). */
 	enum topo_tls tls;
 	const char *tls_ca, *tls_cert, *tls_key; /* files */
+	const char *source;			 /* numeric address to connect from; NULL or "": the system chooses */
 };
 
 struct topo_config {

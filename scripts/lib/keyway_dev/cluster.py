@@ -124,13 +124,14 @@ class Cluster:
     documents: one map document a keyspace; a shard without "backends" gets servers, a sharded keyspace without
     "shards" gets n_shards of them. settings: laid over the generated keyway.conf (see conf.merged). store: where the
     map is kept, "file", "etcd" or "consul", started with store_options (those of etcd.Etcd or consul.Consul).
-    semisync: what a primary has acknowledged is on a replica.
+    semisync: what a primary has acknowledged is on a replica. network: what stands between proxies and servers, with
+    start(cluster), address(backend), settings(proxy) and stop() as tests/e2e/zones.py has them.
     """
 
     def __init__(self, folder, build_folder, documents, n_shards=2, kind="replicaset", replicas=0, azs=1, proxies=1,
                  port=None, user="keyway", password="keyway", backend_user="keyway_svc", backend_password=None,
                  server_config="", settings=None, env=None, cache=None, progress=None, server_settings=(), store="file",
-                 store_options=None, semisync=False):
+                 store_options=None, semisync=False, network=None):
         self.folder, self.build_folder = os.path.abspath(folder), build_folder
         self.documents = copy.deepcopy(documents)
         self.n_shards, self.kind, self.replicas, self.azs = n_shards, kind, replicas, azs
@@ -142,7 +143,7 @@ class Cluster:
         self.cache = cache or os.path.join(build_folder, "cache")
         self.progress = progress or Progress(quiet=True)
         self.store_kind, self.store_options, self.store = store, store_options or {}, None
-        self.semisync = semisync
+        self.semisync, self.network = semisync, network
         self.admin = ("keyway_admin", secrets.token_hex(12))
         self.service = ("keyway_svc", secrets.token_hex(12))
         self.repl = ("keyway_repl", secrets.token_hex(12))
@@ -293,6 +294,11 @@ class Cluster:
                         wait_replicating(b.server)
                 for b in [b for pair in self.pairs for b in pair]:
                     wait_replicating(b.server)
+        if self.network:
+            self.network.start(self)
+            for b in self.backends:
+                if b.server:
+                    b.entry["host"], b.entry["port"] = self.network.address(b)
         with self.progress.part("create databases"):
             for b in self.backends:
                 if b.server and b.database and (b.role == "primary" or b.side == "odd"):
@@ -353,6 +359,8 @@ class Cluster:
             d["keyspaces"] = [{"name": k, "user": u, "password": p} for k, (u, p) in self.accounts.items()]
         if self.ticket_servers:
             d["allocators"] = [self.allocator_entry()]
+        if self.network:
+            d = conf.merged(d, self.network.settings(proxy))
         return conf.merged(d, self.settings)
 
     def write_document(self, doc):
@@ -482,6 +490,8 @@ class Cluster:
                 s.process.stop()
         if self.store:
             self.store.kill()
+        if self.network:
+            self.network.stop()
         self.running = False
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
