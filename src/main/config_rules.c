@@ -231,8 +231,70 @@ static int check_allocator_http(struct loader *l, const config_setting_t *at, st
 	return 0;
 }
 
+/* Its servers are addresses of one store. */
+static int check_allocator_store(struct loader *l, const config_setting_t *at, struct config_allocator *a)
+{
+	static const char *const others[] = { "form", "database", "table", "url", "method", "body", "answer", "rising",
+		"parallel", "shared" };
+	bool file = a->kind == CONFIG_ALLOCATOR_FILE;
+
+	for (size_t i = 0; i < ARRAY_N(others); i++) {
+		if (given(at, others[i]))
+			return config_refuse(
+				l, where(at, others[i]), "allocators: %s is for kind \"mysql\" or \"http\"", others[i]);
+	}
+	if (file && (a->n_servers || *a->prefix || a->bearer))
+		return config_refuse(l, at, "allocators: kind \"file\" has a folder, and no servers, prefix or token");
+	if (!file && *a->folder)
+		return config_refuse(l, where(at, "folder"), "allocators: folder is for kind \"file\"");
+	if (a->bearer && a->kind != CONFIG_ALLOCATOR_CONSUL)
+		return config_refuse(l, at, "allocators: a token is for kind \"consul\" or \"http\"");
+	if (*a->prefix && (a->prefix[0] != '/' || a->prefix[strlen(a->prefix) - 1] == '/'))
+		return config_refuse(
+			l, where(at, "prefix"), "allocators: prefix begins with '/' and does not end with it");
+	for (size_t i = 0; i < a->n_servers; i++) {
+		const struct config_id_server *s = &a->servers[i];
+
+		if (strncmp(s->url, "http://", 7) != 0 && strncmp(s->url, "https://", 8) != 0)
+			return config_refuse(l, where(at, "servers"),
+				"allocators: a server of kind \"etcd\" or \"consul\" is a url, http:// or https://");
+		if (*s->host || *s->socket || s->step != 1 || s->offset || s->min_id != 1 || s->max_id != INT64_MAX)
+			return config_refuse(l, where(at, "servers"),
+				"allocators: a server of kind \"etcd\" or \"consul\" has a url, user and password "
+				"only");
+		if (*s->account.user && (i || a->kind != CONFIG_ALLOCATOR_ETCD))
+			return config_refuse(l, where(at, "servers"),
+				"allocators: user and password are for kind \"etcd\", and stand in the first server");
+	}
+	return 0;
+}
+
+/* The map's store, where the counters are when the allocator names no other. Rules over the whole. */
+static int check_allocator_home(struct loader *l, const config_setting_t *at, const struct config_allocator *a)
+{
+	bool has_own = a->kind == CONFIG_ALLOCATOR_FILE ? *a->folder : a->n_servers > 0;
+
+	if (a->kind < CONFIG_ALLOCATOR_ETCD || has_own)
+		return 0;
+	if (a->kind == CONFIG_ALLOCATOR_FILE ? l->config->store.kind == CONFIG_STORE_FILE : false)
+		return 0;
+	return config_refuse(l, where(at, "allocators"),
+		"allocators: '%s' needs %s, as the map is in a store of another kind", a->name,
+		a->kind == CONFIG_ALLOCATOR_FILE ? "folder" : "servers");
+}
+
+typedef int check_allocator_fn(struct loader *l, const config_setting_t *at, struct config_allocator *a);
+
 static int check_allocator(struct loader *l, const config_setting_t *at, void *item)
 {
+	static check_allocator_fn *const checks[] = {
+		[CONFIG_ALLOCATOR_MYSQL] = check_allocator_mysql,
+		[CONFIG_ALLOCATOR_HTTP] = check_allocator_http,
+		[CONFIG_ALLOCATOR_ETCD] = check_allocator_store,
+		[CONFIG_ALLOCATOR_CONSUL] = check_allocator_store,
+		[CONFIG_ALLOCATOR_FILE] = check_allocator_store,
+	};
+	static const char *const only_store[] = { "prefix", "folder", "start" };
 	struct config_allocator *a = item;
 	int rc;
 
@@ -240,13 +302,18 @@ static int check_allocator(struct loader *l, const config_setting_t *at, void *i
 		if (strcmp(other->name, a->name) == 0)
 			return config_refuse(l, where(at, "name"), "allocators: a second entry with the same name");
 	}
-	rc = a->kind == CONFIG_ALLOCATOR_HTTP ? check_allocator_http(l, at, a) : check_allocator_mysql(l, at, a);
+	rc = checks[a->kind](l, at, a);
 	if (rc < 0)
 		return rc;
-	if (a->n_servers == 0 || a->n_servers > IDS_ENDPOINTS_MAX)
+	for (size_t i = 0; i < ARRAY_N(only_store) && a->kind < CONFIG_ALLOCATOR_ETCD; i++) {
+		if (given(at, only_store[i]))
+			return config_refuse(l, where(at, only_store[i]),
+				"allocators: %s is for counters in etcd, consul or files", only_store[i]);
+	}
+	if ((a->n_servers == 0 && a->kind < CONFIG_ALLOCATOR_ETCD) || a->n_servers > IDS_ENDPOINTS_MAX)
 		return config_refuse(
 			l, where(at, "servers"), "allocators: servers must list 1 to %d servers", IDS_ENDPOINTS_MAX);
-	for (size_t i = 0; i < a->n_servers && !a->shared; i++) {
+	for (size_t i = 0; i < a->n_servers && !a->shared && a->kind < CONFIG_ALLOCATOR_ETCD; i++) {
 		for (size_t j = 0; j < i; j++) {
 			if (!id_servers_apart(&a->servers[i], &a->servers[j]))
 				return config_refuse(l, where(at, "servers"),
@@ -279,6 +346,16 @@ int config_check_all(struct loader *l, const config_setting_t *at)
 			config_warn(l, where(at, "users"),
 				"user %s needs TLS, but tls.mode is off: a unix socket is the only way in",
 				c->users[i].name);
+	}
+	for (size_t i = 0; i < c->n_allocators; i++) {
+		int rc = check_allocator_home(l, at, &c->allocators[i]);
+
+		if (rc < 0)
+			return rc;
+		if (c->allocators[i].marks == CONFIG_MARKS_REQUIRED && !*c->ids.state && !*c->store.cache &&
+			c->store.kind == CONFIG_STORE_FILE)
+			return config_refuse(l, where(at, "allocators"),
+				"allocators: marks = \"required\" needs ids.state, or a map in etcd or consul");
 	}
 	if (c->n_users == 0)
 		config_warn(l, where(at, "users"), "no users: nobody can log in; keywayctl passwd prints an entry");

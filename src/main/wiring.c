@@ -1,8 +1,10 @@
 /* wiring.c - the daemon's settings turned into what each layer takes. Main and control threads. */
 #include "daemon.h"
 #include "keyway/util/log.h"
+#include "wire_store.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct exec_config *wire_exec_config(const struct config *cfg)
@@ -140,6 +142,52 @@ static const char *or_null(const char *s)
 	return s && s[0] ? s : NULL;
 }
 
+static const enum ids_kind ids_kind_of[] = {
+	[CONFIG_ALLOCATOR_MYSQL] = IDS_MYSQL,
+	[CONFIG_ALLOCATOR_HTTP] = IDS_HTTP,
+	[CONFIG_ALLOCATOR_ETCD] = IDS_STORE,
+	[CONFIG_ALLOCATOR_CONSUL] = IDS_STORE,
+	[CONFIG_ALLOCATOR_FILE] = IDS_STORE,
+};
+
+static const enum store_kind counter_store_of[] = {
+	[CONFIG_ALLOCATOR_ETCD] = STORE_ETCD,
+	[CONFIG_ALLOCATOR_CONSUL] = STORE_CONSUL,
+	[CONFIG_ALLOCATOR_FILE] = STORE_FILE,
+};
+
+/* Where the counters of one allocator are: the map's store, or one of its own. */
+struct counter_store {
+	struct store_config store;
+	const char *endpoints[IDS_ENDPOINTS_MAX];
+	char prefix[sizeof("/keyway/") + 255];
+};
+
+static void wire_counter_store(const struct config *cfg, const struct config_allocator *c, struct counter_store *out)
+{
+	wire_store_config(cfg, &out->store);
+	if (c->n_servers || *c->folder) {
+		out->store = (struct store_config){ .kind = counter_store_of[c->kind],
+			.path = or_null(c->folder),
+			.endpoints = out->endpoints,
+			.endpoint_n = (uint32_t)c->n_servers,
+			.prefix = out->prefix,
+			.token = c->bearer,
+			.ca = or_null(c->ca),
+			.cert = or_null(c->cert),
+			.key = or_null(c->key) };
+		snprintf(out->prefix, sizeof(out->prefix), "/keyway/%s", cfg->cluster);
+		for (size_t i = 0; i < c->n_servers; i++)
+			out->endpoints[i] = c->servers[i].url;
+		if (c->n_servers && *c->servers[0].account.user) {
+			out->store.user = c->servers[0].account.user;
+			out->store.password = c->servers[0].account.password;
+		}
+	}
+	if (*c->prefix)
+		out->store.prefix = c->prefix;
+}
+
 static void wire_allocator(const struct config_allocator *c, struct ids_allocator *a, struct ids_endpoint *ep)
 {
 	for (size_t i = 0; i < c->n_servers; i++) {
@@ -157,7 +205,7 @@ static void wire_allocator(const struct config_allocator *c, struct ids_allocato
 			.max_id = s->max_id };
 	}
 	*a = (struct ids_allocator){ .name = c->name,
-		.kind = c->kind == CONFIG_ALLOCATOR_HTTP ? IDS_HTTP : IDS_MYSQL,
+		.kind = ids_kind_of[c->kind],
 		.form = c->form == CONFIG_FORM_BLOCK ? IDS_FORM_BLOCK : IDS_FORM_TICKET,
 		.database = or_null(c->database),
 		.table = or_null(c->table),
@@ -175,7 +223,9 @@ static void wire_allocator(const struct config_allocator *c, struct ids_allocato
 		.block = (uint32_t)c->block,
 		.block_min = (uint32_t)c->block_min,
 		.block_max = (uint32_t)c->block_max,
-		.parallel = (uint32_t)c->parallel };
+		.parallel = (uint32_t)c->parallel,
+		.start = c->start,
+		.marks = (enum ids_marking)c->marks };
 	if (c->answer.kind == CONFIG_ANSWER_JSON)
 		a->answer = (struct ids_answer){ or_null(c->answer.id), or_null(c->answer.first),
 			or_null(c->answer.last), or_null(c->answer.count) };
@@ -185,8 +235,17 @@ struct ids *wire_ids(const struct config *cfg, struct err *err)
 {
 	struct ids_allocator *a = xcalloc(cfg->n_allocators, sizeof(*a));
 	struct ids_endpoint(*ep)[IDS_ENDPOINTS_MAX] = xcalloc(cfg->n_allocators, sizeof(*ep));
-	struct ids_config ic = { .allocators = a, .n = cfg->n_allocators };
+	struct counter_store *counters = xcalloc(cfg->n_allocators, sizeof(*counters));
+	char *folder = cfg->ids.state[0]     ? xstrdup(cfg->ids.state)
+		       : cfg->store.cache[0] ? xasprintf("%s.ids", cfg->store.cache)
+					     : NULL;
+	struct store_config shared;
+	struct ids_config ic = { .allocators = a, .n = cfg->n_allocators, .marks_folder = folder };
 	struct ids *ids = NULL;
+
+	wire_store_config(cfg, &shared);
+	if (shared.kind != STORE_FILE)
+		ic.marks_shared = &shared;
 
 	for (size_t i = 0; i < cfg->n_allocators; i++) {
 		if (cfg->allocators[i].n_servers > IDS_ENDPOINTS_MAX) {
@@ -195,9 +254,16 @@ struct ids *wire_ids(const struct config *cfg, struct err *err)
 			goto out;
 		}
 		wire_allocator(&cfg->allocators[i], &a[i], ep[i]);
+		if (a[i].kind == IDS_STORE) {
+			wire_counter_store(cfg, &cfg->allocators[i], &counters[i]);
+			ep[i][0] = (struct ids_endpoint){ .store = &counters[i].store };
+			a[i].endpoint_n = 1;
+		}
 	}
 	ids = ids_new(&ic, err);
 out:
+	free(folder);
+	free(counters);
 	free(ep);
 	free(a);
 	return ids;

@@ -48,6 +48,8 @@ MOODS = {
     "overlap": "gives the last id as the first of a new range",
     "residue": "gives an id of the other residue",
     "count": "gives a count that does not fit",
+    "twice": "gives every range to two requests, whoever asks",
+    "tags": "gives ids of another tag, which has only begun",
 }
 
 
@@ -59,6 +61,7 @@ class IdService:
         self.mood, self.mood_left = "well", None
         self.lock = threading.Lock()
         self.next = {}  # tag -> counter
+        self.repeat = {}  # tag -> counter that is given once more
         self.snow_ms, self.snow_seq = 0, 0
         self.worker = offset & 1023
         self.requests, self.given = 0, 0
@@ -115,6 +118,27 @@ class IdService:
         with self.lock:
             counter = self.next.get(tag, 1)
             self.next[tag] = counter + n
+            self.given += n
+            return counter * self.step + self.offset
+
+    def reset(self):
+        """Back to the beginning, as a service that lost its data."""
+        with self.lock:
+            self.next.clear()
+
+    def raise_to(self, tag, first):
+        """What an operator does who repairs the counter."""
+        with self.lock:
+            self.next[tag] = max(self.next.get(tag, 1), first // self.step + 1)
+
+    def twice(self, tag, n):
+        """A new range at every other call, else the one before."""
+        with self.lock:
+            counter = self.repeat.pop(tag, None)
+            if counter is None:
+                counter = self.next.get(tag, 1)
+                self.repeat[tag] = counter
+            self.next[tag] = max(self.next.get(tag, 1), counter + n)
             self.given += n
             return counter * self.step + self.offset
 
@@ -274,7 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(404, json.dumps({"error": f"tag {tag} not found"}), "application/json")
         if kind == "id":
             n = 1
-        first = None if mood in ("same", "overlap") else s.ids(tag, n)
+        if mood == "tags":
+            tag = "another." + tag
+        first = None if mood in ("same", "overlap") else s.twice(tag, n) if mood == "twice" else s.ids(tag, n)
         said = self.lie(mood, tag, first or 0) or str(first)
         if kind == "id":
             return self.send(mood, f'{{"data": {{"id": {json.dumps(said) if mood == "well" else said}}}}}', "application/json")

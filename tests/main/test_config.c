@@ -335,6 +335,21 @@ static const struct {
 	  "servers = ( { host = \"a\"; user = \"u\"; password = \"p\"; offset = 3; step = 2; } ); "
 	  "} );",
 		"k.conf:1: ", "offset is above step" },
+	{ "allocators = ( { name = \"a\"; kind = \"etcd\"; } );", "k.conf:", "'a' needs servers" },
+	{ "allocators = ( { name = \"a\"; kind = \"etcd\"; servers = ( { host = \"h\"; } ); } );",
+		"k.conf:1: ", "is a url" },
+	{ "allocators = ( { name = \"a\"; kind = \"etcd\"; servers = ( { url = \"http://h\"; step = 2; } ); } );",
+		"k.conf:1: ", "has a url, user and password only" },
+	{ "allocators = ( { name = \"a\"; kind = \"consul\"; servers = ( { url = \"http://h\"; user = \"u\"; "
+	  "password = \"p\"; } ); } );",
+		"k.conf:1: ", "are for kind \"etcd\"" },
+	{ "allocators = ( { name = \"a\"; kind = \"etcd\"; prefix = \"x\"; servers = ( { url = \"http://h\"; } ); } );",
+		"k.conf:1: ", "begins with '/'" },
+	{ "allocators = ( { name = \"a\"; kind = \"etcd\"; shared = true; servers = ( { url = \"http://h\"; } ); } );",
+		"k.conf:1: ", "shared is for kind" },
+	{ "allocators = ( { name = \"a\"; kind = \"file\"; prefix = \"/x\"; } );", "k.conf:1: ", "has a folder" },
+	{ "allocators = ( { " HTTP "url = \"http://x\"; start = 1; } );", "k.conf:1: ", "start is for counters" },
+	{ "allocators = ( { " HTTP "url = \"http://x\"; marks = \"required\"; } );", "k.conf:", "needs ids.state" },
 	{ "allocators = ( { " HTTP "} );", "k.conf:1: ", "exactly one of url and servers" },
 	{ "allocators = ( { " HTTP "url = \"ftp://x\"; } );", "k.conf:1: ", "must start with http:// or https://" },
 	{ "allocators = ( { " HTTP "url = \"http://x\"; form = \"block\"; } );",
@@ -585,7 +600,7 @@ START_TEST(the_examples_inside_the_example_are_good_too)
 		memmove(p + 1, p + strlen(system_folder), strlen(p + strlen(system_folder)) + 1);
 	c = good(text);
 	ck_assert_str_ne(c->tls.cert, "");
-	ck_assert_uint_eq(c->n_allocators, 2);
+	ck_assert_uint_eq(c->n_allocators, 3);
 	ck_assert_uint_eq(c->n_keyspaces, 1);
 	config_free(c);
 	free(text);

@@ -24,7 +24,14 @@ enum config_backend_tls {
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum config_user_tls { CONFIG_USER_TLS_DEFAULT, CONFIG_USER_TLS_REQUIRED };
 enum config_store_kind { CONFIG_STORE_FILE };
-enum config_allocator_kind { CONFIG_ALLOCATOR_MYSQL, CONFIG_ALLOCATOR_HTTP };
+enum config_allocator_kind {
+	CONFIG_ALLOCATOR_MYSQL,
+	CONFIG_ALLOCATOR_HTTP,
+	CONFIG_ALLOCATOR_ETCD,
+	CONFIG_ALLOCATOR_CONSUL,
+	CONFIG_ALLOCATOR_FILE,
+};
+enum config_marks { CONFIG_MARKS_AUTO, CONFIG_MARKS_REQUIRED, CONFIG_MARKS_OFF }; /* enum ids_marking */
 enum config_allocator_form { CONFIG_FORM_TICKET, CONFIG_FORM_BLOCK };
 enum config_http_method { CONFIG_HTTP_GET, CONFIG_HTTP_POST };
 enum config_answer_kind { CONFIG_ANSWER_NUMBER, CONFIG_ANSWER_JSON };
@@ -150,8 +157,10 @@ struct config_answer {
 /* struct ids_allocator; a number that is 0 means the default of ids/ids.h. */
 struct config_allocator {
 	const char *name;
-	uint32_t kind;			  /* enum config_allocator_kind */
-	struct config_id_server *servers; /* one at least; a single http url stands here too */
+	uint32_t kind; /* enum config_allocator_kind */
+	/* A single http url stands here too. Empty for etcd, consul and file where the counters are in the map's store.
+	 */
+	struct config_id_server *servers;
 	size_t n_servers;
 	bool shared;
 	uint64_t wait_us;    /* how long an INSERT waits for ids */
@@ -170,6 +179,17 @@ struct config_allocator {
 	const char *bearer; /* token, secret; NULL: none */
 	bool rising;
 	uint64_t parallel;
+	/* kinds etcd, consul and file */
+	const char *prefix; /* "": that of the map's store */
+	const char *folder; /* file; "": the map's */
+	uint64_t start;	    /* first id of a table without a counter; 0: it is refused */
+	uint32_t marks;	    /* enum config_marks */
+};
+
+/* What all allocators share. */
+struct config_ids {
+	const char
+		*state; /* folder where it is kept which ids were given out; "": beside store.cache, if there is one */
 };
 
 struct config {
@@ -193,6 +213,7 @@ struct config {
 	size_t n_keyspaces;
 	struct config_allocator *allocators;
 	size_t n_allocators;
+	struct config_ids ids;
 	/* What is legal but unwise, as "file:line: text": the daemon logs them, --check-config prints them. */
 	const char **warnings;
 	size_t n_warnings;
