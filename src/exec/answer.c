@@ -140,6 +140,12 @@ void answer_ok(struct run *r, const struct ok_packet *ok)
 void answer_rows(
 	struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows)
 {
+	answer_rows_warned(r, cols, n_cols, fields, n_rows, 0);
+}
+
+void answer_rows_warned(struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields,
+	uint32_t n_rows, uint16_t warnings)
+{
 	struct session *s = r->s;
 	uint16_t st = session_status(s);
 	struct rowset rs;
@@ -153,10 +159,12 @@ void answer_rows(
 		if (rowset_row(&rs, fields + (size_t)i * n_cols) < 0)
 			break; /* our own fields always fit their columns */
 	}
-	rowset_end(&rs, st, 0);
+	rowset_end(&rs, st, warnings);
 	stream_write(s->st, buf_head(&b), buf_used(&b));
 	buf_free(&b);
 	s->found_rows = n_rows;
 	s->row_count = -1;
+	if (warnings)
+		s->warnings = warnings;
 	r->replied = true;
 }

@@ -1,5 +1,5 @@
 /* command.c - one command from the client: a table of COM_ numbers. Worker thread. */
-#include "run.h"
+#include "show.h"
 #include <stdio.h>
 
 typedef void command_fn(struct run *r, const struct packet *pk);
@@ -131,6 +131,12 @@ static void command_process_kill(struct run *r, const struct packet *pk)
 	local_kill(r, get_u32(pk->payload + 1), false);
 }
 
+static void command_process_info(struct run *r, const struct packet *pk)
+{
+	(void)pk;
+	show_processlist(r, false);
+}
+
 static void command_debug(struct run *r, const struct packet *pk)
 {
 	struct err err;
@@ -158,7 +164,7 @@ static const struct {
 	[COM_RESET_CONNECTION] = { command_reset, 1 },
 	[COM_REFRESH] = { command_debug, 1 },
 	[COM_SHUTDOWN] = { command_debug, 1 },
-	[COM_PROCESS_INFO] = { command_debug, 1 },
+	[COM_PROCESS_INFO] = { command_process_info, 1 },
 	[COM_BINLOG_DUMP] = { command_debug, 1 },
 	[COM_BINLOG_DUMP_GTID] = { command_debug, 1 },
 	[COM_REGISTER_SLAVE] = { command_debug, 1 },
@@ -208,6 +214,7 @@ enum session_answer session_command(struct session *s, const struct packet *pk)
 		session_send_err(s, &err);
 		return SESSION_ANSWERED;
 	}
+	s->commands++;
 	r = run_new(s, com);
 	r->wire = pk->payload - PACKET_HEADER;
 	r->wire_n = pk->n + PACKET_HEADER;
@@ -222,6 +229,8 @@ enum session_answer session_command(struct session *s, const struct packet *pk)
 		r = s->run;
 		if (r->state != RUN_MAIN || !r->plan || (r->plan->flags & PLAN_READ) || r->collects)
 			run_keep(r);
+		else
+			run_keep_shown(r);
 		return SESSION_RUNNING;
 	}
 	return s->closing ? SESSION_FATAL : SESSION_ANSWERED;

@@ -1,6 +1,6 @@
 /* local.c - statements that the session answers itself, or that mean something else over shards than on one server:
  * USE, SHOW WARNINGS, SHOW DATABASES, KILL, EXPLAIN ROUTE. Worker thread. */
-#include "run.h"
+#include "show.h"
 #include "keyway/wire/rowset.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -286,10 +286,13 @@ bool local_function(struct run *r)
 
 /* --- KILL --- */
 
+#define KILL_DEADLINE_US 5000000
+
 struct kill {
 	struct worker *target, *from;
 	uint32_t id, asker;
-	bool query_only, found;
+	char *user; /* the asker's: its session belongs to another thread */
+	bool admin, query_only, found;
 };
 
 static void kill_answer(void *arg)
@@ -299,10 +302,9 @@ static void kill_answer(void *arg)
 	struct err err;
 
 	HASH_FIND_INT(k->from->by_id, &k->asker, s);
-	if (s && s->run && s->run->waits_kill) {
+	if (s && s->run && s->run->asked == k) {
 		struct run *r = s->run;
 
-		r->waits_kill = false;
 		if (k->found) {
 			plain_ok(r);
 		} else {
@@ -310,23 +312,31 @@ static void kill_answer(void *arg)
 			run_fail(r, &err);
 		}
 	}
+	free(k->user);
 	free(k);
 }
 
 static void kill_there(void *arg)
 {
 	struct kill *k = arg;
-	struct session *asker = NULL, *s;
+	struct session *s;
 
-	if (k->from == k->target)
-		HASH_FIND_INT(k->from->by_id, &k->asker, asker);
 	HASH_FIND_INT(k->target->by_id, &k->id, s);
-	if (s && asker && !str_eq(s->user, asker->user) && !asker->admin)
+	if (s && !k->admin && !str_eqz(s->user, k->user))
 		s = NULL;
 	k->found = s != NULL;
-	if (s && s != asker)
+	if (s && k->id != k->asker)
 		session_kill(s, k->query_only);
 	loop_send(k->from->loop, kill_answer, k);
+}
+
+static void kill_late(struct run *r, struct err *err)
+{
+	(void)r;
+	err_set(err, ERR_TIMEOUT, ER_QUERY_INTERRUPTED,
+		"Query execution was interrupted: the worker thread of that connection has not answered within %d s; "
+		"it may do so later. Look at the process's CPU and log",
+		KILL_DEADLINE_US / 1000000);
 }
 
 void local_kill(struct run *r, uint32_t id, bool query_only)
@@ -338,9 +348,10 @@ void local_kill(struct run *r, uint32_t id, bool query_only)
 	k->target = p->workers[id % p->n_workers];
 	k->id = id;
 	k->asker = r->s->id;
+	k->user = str_dup(r->s->user);
+	k->admin = r->s->admin;
 	k->query_only = query_only;
-	r->waits_kill = true;
-	run_keep(r);
+	run_ask(r, k, KILL_DEADLINE_US, kill_late);
 	loop_send(k->target->loop, kill_there, k);
 }
 
@@ -463,6 +474,10 @@ static void show(struct run *r, const struct sql_show *show)
 		show_diag_count(r, true);
 	} else if (str_ieqz(show->what, "DATABASES") || str_ieqz(show->what, "SCHEMAS")) {
 		show_databases(r, show);
+	} else if (str_ieqz(show->what, "PROCESSLIST")) {
+		show_processlist(r, show->full);
+	} else if (str_starts(show->what, STR("KEYWAY"))) {
+		show_keyway(r, show);
 	} else {
 		run_home(r, r->text, NULL);
 	}

@@ -9,6 +9,7 @@ const char *const run_state_name[] = {
 	[RUN_BEGIN] = "begin",
 	[RUN_REFRESH] = "refresh",
 	[RUN_IDS] = "ids",
+	[RUN_ASK] = "ask",
 	[RUN_ACQUIRE] = "acquire",
 	[RUN_MAIN] = "main",
 	[RUN_PROBE] = "probe",
@@ -18,9 +19,10 @@ const char *const run_state_name[] = {
 };
 
 static const uint16_t run_moves[] = {
-	[RUN_BEGIN] = 1u << RUN_REFRESH | 1u << RUN_IDS | 1u << RUN_ACQUIRE | 1u << RUN_DONE,
+	[RUN_BEGIN] = 1u << RUN_REFRESH | 1u << RUN_IDS | 1u << RUN_ACQUIRE | 1u << RUN_ASK | 1u << RUN_DONE,
 	[RUN_REFRESH] = 1u << RUN_BEGIN | 1u << RUN_DONE,
 	[RUN_IDS] = 1u << RUN_ACQUIRE | 1u << RUN_DONE,
+	[RUN_ASK] = 1u << RUN_DONE,
 	[RUN_ACQUIRE] = 1u << RUN_MAIN | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_DONE,
 	[RUN_MAIN] = 1u << RUN_ACQUIRE | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_COLLECT | 1u << RUN_REFRESH |
 		     1u << RUN_BEGIN | 1u << RUN_DONE,
@@ -128,6 +130,16 @@ void run_keep(struct run *r)
 		buf_add(&r->keep, r->text.p, r->text.n);
 		r->text.p = (const char *)buf_head(&r->keep);
 	}
+}
+
+void run_keep_shown(struct run *r)
+{
+	size_t n = MIN(r->text.n, sizeof(r->small));
+
+	if (r->keep.p || !r->wire || r->wire == r->small || r->cstmt || !r->text.p)
+		return;
+	memcpy(r->small, r->text.p, n);
+	r->shown = str_make((char *)r->small, n);
 }
 
 /* --- legs --- */
@@ -376,6 +388,7 @@ static void run_step_once(struct run *r)
 		return;
 	case RUN_BEGIN:
 	case RUN_IDS:
+	case RUN_ASK:
 	case RUN_DONE: return;
 	}
 }
@@ -463,6 +476,7 @@ void run_end(struct run *r)
 	session_flush(s);
 	s->run = NULL;
 	run_free(r);
+	s->since_us = loop_now_us(s->w->loop);
 	s->blocked = false;
 	if (s->in_command)
 		s->answered_inside = true;
@@ -545,4 +559,24 @@ static void run_late(struct wheel_timer *t, uint64_t now_us)
 		"Query execution was interrupted: it ran longer than limits.query_timeout (%llu ms)",
 		(unsigned long long)(r->w->cfg->query_timeout_us / 1000));
 	run_cancel(r, &err);
+}
+
+static void run_unanswered(struct wheel_timer *t, uint64_t now_us)
+{
+	struct run *r = container_of(t, struct run, deadline);
+	struct err err;
+
+	(void)now_us;
+	r->ask_late(r, &err);
+	run_cancel(r, &err);
+}
+
+void run_ask(struct run *r, const void *question, uint64_t us, void (*late)(struct run *r, struct err *err))
+{
+	run_keep(r);
+	run_goto(r, RUN_ASK);
+	r->asked = question;
+	r->ask_late = late;
+	wheel_timer_init(&r->deadline, run_unanswered);
+	loop_timer_set(r->w->loop, &r->deadline, loop_now_us(r->w->loop) + us);
 }

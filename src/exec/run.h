@@ -1,9 +1,10 @@
 /* run.h - the statement under way: one run per busy session, one leg per shard it goes to. Worker thread.
  *
- *  BEGIN -> (REFRESH | IDS ->) ACQUIRE -> MAIN -> (PROBE | SETTLE | COLLECT ->)* DONE
+ *  BEGIN -> (REFRESH | IDS ->) ACQUIRE -> MAIN -> (PROBE | SETTLE | COLLECT ->)* DONE ;  BEGIN -> ASK -> DONE
  *
  *  REFRESH  the schema is read again, since a table was not known or DDL was done
  *  IDS      waits for the allocator
+ *  ASK      other workers are asked: KILL, SHOW KEYWAY
  *  ACQUIRE  every leg gets a connection that is set up as the session wants it
  *  MAIN     the statement runs; answers pass to the client or are gathered
  *  PROBE    an error inside a transaction: is the transaction still open?
@@ -22,6 +23,7 @@ enum run_state {
 	RUN_BEGIN,
 	RUN_REFRESH,
 	RUN_IDS,
+	RUN_ASK,
 	RUN_ACQUIRE,
 	RUN_MAIN,
 	RUN_PROBE,
@@ -108,9 +110,8 @@ struct run {
 	bool commits;	/* it is a COMMIT: a lost answer means an unknown outcome */
 	bool wire_long; /* the packet came in several frames, which are joined: it cannot be sent as it is */
 	bool has_long_data;
-	bool waits_kill; /* another worker looks for the session to kill */
-	uint8_t nested;	 /* EXECUTE inside EXECUTE */
-	bool torn;	 /* half of a packet is with the client: nothing more can be said to it */
+	uint8_t nested; /* EXECUTE inside EXECUTE */
+	bool torn;	/* half of a packet is with the client: nothing more can be said to it */
 	bool settled;
 	bool diag_begun;  /* the diagnostics of the statement before are gone */
 	bool multi_done;  /* the statement was cut out of its text already */
@@ -119,8 +120,9 @@ struct run {
 	uint8_t collects; /* COLLECT_… wanted */
 	struct plan *plan;
 	struct scan_mode mode;
-	struct str text; /* the statement's SQL */
-	uint8_t *wire;	 /* the client's packet as it came, when it can be sent as it is */
+	struct str text;  /* the statement's SQL */
+	struct str shown; /* its beginning, when text itself is not kept: for SHOW KEYWAY SESSIONS */
+	uint8_t *wire;	  /* the client's packet as it came, when it can be sent as it is */
 	size_t wire_n;
 	struct buf keep;  /* own copy of packet or text */
 	struct buf multi; /* the whole text of a multi-statement query */
@@ -140,6 +142,8 @@ struct run {
 	uint64_t *id_list;
 	struct id_wait *id_wait;
 	struct refresh_wait *refresh_wait;
+	const void *asked; /* ASK: identity of the question */
+	void (*ask_late)(struct run *r, struct err *err);
 	/* prepared statements */
 	struct cstmt *cstmt;
 	struct cstmt *prepared_new; /* being prepared: not yet the session's */
@@ -175,6 +179,8 @@ void run_end(struct run *r);
 void run_fail(struct run *r, const struct err *e);
 /* Text and packet must outlive the call that brought them. */
 void run_keep(struct run *r);
+/* Only what is shown of the text must. */
+void run_keep_shown(struct run *r);
 /* Plans r->text and starts. */
 void run_statement(struct run *r);
 struct leg *run_add_leg(struct run *r);
@@ -184,6 +190,9 @@ struct leg *run_leg_to(
 /* Sends @sql to every leg that has a connection and is alive, as TAG_STEP. */
 void run_step_all(struct run *r, struct str sql);
 void run_abort(struct run *r);
+/* Waits in ASK for the answer to @question, an address that nothing else has meanwhile; whoever brings it finds the
+ * session by its id and compares. After @us @late says why there is none. */
+void run_ask(struct run *r, const void *question, uint64_t us, void (*late)(struct run *r, struct err *err));
 /* Stops the statement on the servers and answers @e. */
 void run_cancel(struct run *r, const struct err *e);
 /* Makes room for @n legs; those before are forgotten. */
@@ -255,6 +264,9 @@ void session_flush(struct session *s);
 /* answer.c */
 void answer_rows(
 	struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields, uint32_t n_rows);
+/* The same with @warnings told behind the rows. */
+void answer_rows_warned(struct run *r, const struct column_def *cols, unsigned n_cols, const struct str *fields,
+	uint32_t n_rows, uint16_t warnings);
 void answer_ok(struct run *r, const struct ok_packet *ok);
 void answer_err(struct run *r, const struct err *e);
 void answer_raw_err(struct run *r, const uint8_t *payload, size_t n);

@@ -30,6 +30,7 @@ void session_open(struct session *s, struct worker *w, struct stream *st, const 
 	s->login_settings = settings_login(w->settings, collation);
 	s->settings = settings_ref(s->login_settings);
 	s->row_count = 0;
+	s->since_us = loop_now_us(w->loop);
 	loop_task_init(&s->next, session_next);
 	list_push_back(&w->sessions, &s->link);
 	HASH_ADD_INT(w->by_id, id, s);
@@ -214,7 +215,7 @@ void session_kill(struct session *s, bool query_only)
 		if (r->legs[i].c && r->legs[i].state == LEG_SENT)
 			pool_kill(r->legs[i].c, true);
 	}
-	if (r->state == RUN_ACQUIRE || r->state == RUN_IDS) {
+	if (r->state == RUN_ACQUIRE || r->state == RUN_IDS || r->state == RUN_ASK) {
 		err_set(&err, ERR_BACKEND, ER_QUERY_INTERRUPTED, "Query execution was interrupted");
 		run_cancel(r, &err);
 	}

@@ -344,6 +344,7 @@ static ssize_t stream_read_tls(struct stream *s, void *p, size_t n)
 			break;
 		got += (size_t)rc;
 	}
+	s->in_bytes += got;
 	if (got == n) {
 		s->tls_again = true;
 		loop_post(s->loop, &s->task);
@@ -367,8 +368,10 @@ ssize_t stream_read(struct stream *s, void *p, size_t n)
 	do
 		rc = recv(s->fd, p, n, 0);
 	while (rc < 0 && errno == EINTR);
-	if (rc > 0)
+	if (rc > 0) {
+		s->in_bytes += (uint64_t)rc;
 		return rc;
+	}
 	if (rc < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	return -1;
@@ -401,6 +404,7 @@ void stream_write(struct stream *s, const void *p, size_t n)
 
 	if (UNLIKELY(s->state != STREAM_OPEN))
 		return;
+	s->out_bytes += n;
 	if (LIKELY(buf_used(&s->out) == 0)) {
 		rc = stream_send(s, p, n);
 		if (UNLIKELY(rc < 0)) {
@@ -437,6 +441,7 @@ void stream_writev(struct stream *s, const struct iovec *iov, int n)
 			rc = 0;
 	}
 	for (int i = 0; i < n; i++) {
+		s->out_bytes += iov[i].iov_len;
 		if ((size_t)rc >= iov[i].iov_len) {
 			rc -= (ssize_t)iov[i].iov_len;
 			continue;

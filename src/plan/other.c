@@ -290,6 +290,8 @@ static int show(struct build *b, const struct sql_stmt *st)
 		str_eqz(s->what, "COUNT(*) ERRORS") || str_eqz(s->what, "COUNT WARNINGS") ||
 		str_eqz(s->what, "COUNT ERRORS"))
 		return session(b, "the session's own");
+	if (str_eqz(s->what, "KEYWAY") || str_starts(s->what, STR("KEYWAY ")) || str_eqz(s->what, "PROCESSLIST"))
+		return session(b, "this proxy's own");
 	if (str_eqz(s->what, "DATABASES") || str_eqz(s->what, "SCHEMAS")) {
 		if (m->keyspace_n == 1 && m->everything)
 			return go_direct(b, m->everything);

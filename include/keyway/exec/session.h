@@ -40,6 +40,7 @@ struct part {
 	const char *ks; /* interned name */
 	uint32_t shard;
 	bool in_txn; /* it has begun the session's transaction */
+	uint64_t since_us;
 	struct session *s;
 };
 
@@ -75,6 +76,8 @@ struct session {
 	uint8_t txn_flags_read; /* READ ONLY 1, READ WRITE 2, CONSISTENT SNAPSHOT 4 */
 	uint32_t pins;
 	const char *pin_why;
+	uint64_t commands; /* since the login */
+	uint64_t since_us; /* no statement is under way: since when */
 
 	struct str user, host; /* own memory */
 	char *target;	       /* as the client selected it: `shop/-80@replica`; NULL: none */

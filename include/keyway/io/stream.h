@@ -33,10 +33,11 @@ struct stream {
 	struct buf out; /* not yet taken by the socket */
 	struct loop_task task;
 	int fd;
-	uint8_t state;	/* enum stream_state */
-	bool reading;	/* the owner wants readable() */
-	bool tls_again; /* TLS holds bytes that the socket will not announce */
-	bool writing;	/* wr is in the loop */
+	uint8_t state;		      /* enum stream_state */
+	bool reading;		      /* the owner wants readable() */
+	bool tls_again;		      /* TLS holds bytes that the socket will not announce */
+	bool writing;		      /* wr is in the loop */
+	uint64_t in_bytes, out_bytes; /* read and written since it was opened, TLS not counted */
 };
 
 /* Where a server listens: resolved, so that connecting never asks DNS. */
