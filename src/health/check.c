@@ -114,6 +114,8 @@ static bool try_dial(struct check *c, const struct check_terms *t, bool name, st
 	/* to whoever has a certificate of another name the password goes in no form that it could be got from */
 	mysql_optionsv(c->my, MARIADB_OPT_RESTRICTED_AUTH, s->tls == SERVER_TLS_VERIFY_CA && !name ? hashed : all);
 	mysql_optionsv(c->my, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "keyway-health");
+	if (s->source)
+		mysql_optionsv(c->my, MYSQL_OPT_BIND, s->source);
 	set_tls(c->my, s, t, name);
 	/* the database tells these connections from the clients' in a list of processes */
 	if (mysql_real_connect(c->my, s->local ? NULL : host, s->user, s->password, "information_schema",
