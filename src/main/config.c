@@ -279,6 +279,30 @@ static int read_list(struct loader *l, const struct config_key *key, const confi
 	return 0;
 }
 
+/* A list of texts, none of them empty or with characters that cannot be seen. */
+static int read_texts(struct loader *l, const struct config_key *key, const config_setting_t *at, void *item)
+{
+	int n = config_setting_length(at);
+	bool list = config_setting_type(at) == CONFIG_TYPE_LIST || config_setting_type(at) == CONFIG_TYPE_ARRAY;
+	const char **texts;
+
+	if (!list || (uint64_t)n < key->min || (uint64_t)n > key->max)
+		return config_refuse(l, at, "%s must be a %s", key->path, config_value_allowed(key, &l->words));
+	texts = arena_array(l->arena, const char *, (size_t)n);
+	for (int i = 0; i < n; i++) {
+		const config_setting_t *one = config_setting_get_elem(at, (unsigned)i);
+		const char *text = config_setting_type(one) == CONFIG_TYPE_STRING ? config_setting_get_string(one) : "";
+
+		if (!*text || text[strcspn(text, " \t\r\n\"\\")])
+			return config_refuse(l, one,
+				"%s: each item must be a text in quotes, not empty and without blanks", key->path);
+		texts[i] = arena_dup(l->arena, text, strlen(text));
+	}
+	*(const char ***)(void *)((char *)item + key->offset) = texts;
+	*(size_t *)(void *)((char *)item + key->count_offset) = (size_t)n;
+	return 0;
+}
+
 /* Reads one setting of a group whose place in the table is @prefix. */
 static int read_setting(struct loader *l, const config_setting_t *at, const char *prefix, void *item)
 {
@@ -296,6 +320,8 @@ static int read_setting(struct loader *l, const config_setting_t *at, const char
 	key = config_key_find(path);
 	if (key && key->type == KEY_LIST)
 		return read_list(l, key, at, item);
+	if (key && key->type == KEY_TEXTS)
+		return read_texts(l, key, at, item);
 	if (has_keys && config_setting_type(at) == CONFIG_TYPE_GROUP) {
 		int rc = read_group(l, at, inside, item);
 

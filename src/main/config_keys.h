@@ -25,12 +25,14 @@ enum config_type {
 	KEY_SECRET,	 /* const char *; NULL when not given */
 	KEY_SECRET_FILE, /* the same place, first line of a file */
 	KEY_SECRET_ENV,	 /* the same place, from the environment */
+	KEY_TEXTS,	 /* const char **, and their number at count_offset; min and max bound the number */
 	KEY_LIST,	 /* pointer to items, and their number at count_offset */
 };
 
 enum config_key_flag {
 	KEY_REQUIRED = 1 << 0,
 	KEY_RESTART = 1 << 1, /* a change works only after a restart */
+	KEY_CHOSEN = 1 << 3,  /* printed only when it is not the default, as it does not go with every kind */
 	KEY_ALIAS = 1 << 2,   /* another way to fill the place of another row: not printed, not compared */
 };
 
@@ -41,7 +43,7 @@ struct config_key {
 	const char *choices;  /* "a|b|c" */
 	uint64_t min, max;
 	size_t offset;	     /* in struct config, or in the item of the innermost list */
-	size_t count_offset; /* KEY_LIST */
+	size_t count_offset; /* KEY_LIST, KEY_TEXTS */
 	size_t item_size;    /* KEY_LIST */
 	unsigned flags;
 	const char *help;

@@ -20,6 +20,7 @@ static const char *const type_word[] = {
 	[KEY_SECRET] = "secret",
 	[KEY_SECRET_FILE] = "path",
 	[KEY_SECRET_ENV] = "text",
+	[KEY_TEXTS] = "texts",
 	[KEY_LIST] = "list",
 };
 
@@ -100,6 +101,10 @@ static bool worth_printing(const struct config_key *key, const void *item, struc
 	text = config_value_text(key, item, words);
 	if (config_key_is_secret(key))
 		return text != NULL;
+	if (key->type == KEY_TEXTS)
+		return list_n(key, item) > 0;
+	if (key->flags & KEY_CHOSEN)
+		return strcmp(text, key->fallback ? key->fallback : "") != 0;
 	return !strchr(key->path, '[') || !key->fallback || strcmp(text, key->fallback) != 0;
 }
 

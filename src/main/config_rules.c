@@ -94,6 +94,92 @@ static int check_backend_tls(struct loader *l, const config_setting_t *at, void 
 	return check_client_tls(l, at, tls->ca, tls->cert, tls->key, tls->mode >= CONFIG_BACKEND_TLS_VERIFY_CA);
 }
 
+static int check_store_given(struct loader *l, const config_setting_t *at, const struct config_store *s)
+{
+	static const struct {
+		const char *key;
+		unsigned kinds; /* that it belongs to, a bit each */
+		const char *whose;
+	} only[] = {
+		{ "path", 1u << CONFIG_STORE_FILE, "\"file\"" },
+		{ "endpoints", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+		{ "prefix", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+		{ "user", 1u << CONFIG_STORE_ETCD, "\"etcd\"" },
+		{ "password", 1u << CONFIG_STORE_ETCD, "\"etcd\"" },
+		{ "password_file", 1u << CONFIG_STORE_ETCD, "\"etcd\"" },
+		{ "password_env", 1u << CONFIG_STORE_ETCD, "\"etcd\"" },
+		{ "token_file", 1u << CONFIG_STORE_CONSUL, "\"consul\"" },
+		{ "token_env", 1u << CONFIG_STORE_CONSUL, "\"consul\"" },
+		{ "ca", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+		{ "cert", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+		{ "key", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+		{ "timeout", 1u << CONFIG_STORE_ETCD | 1u << CONFIG_STORE_CONSUL, "\"etcd\" and \"consul\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(only); i++) {
+		if (given(at, only[i].key) && !(only[i].kinds & 1u << s->kind))
+			return config_refuse(
+				l, where(at, only[i].key), "store.%s is for kind %s", only[i].key, only[i].whose);
+	}
+	return 0;
+}
+
+/* "http://host:port" or "https://…": no account in it, which would be shown, and no path. */
+static bool endpoint_is_good(const char *url)
+{
+	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : strncmp(url, "https://", 8) == 0 ? url + 8 : "";
+	size_t n = strcspn(host, "/");
+
+	return n > 0 && host[strcspn(host, "@?#")] == '\0' && (host[n] == '\0' || host[n + 1] == '\0');
+}
+
+static bool prefix_is_good(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)prefix[i] <= ' ' || (unsigned char)prefix[i] >= 0x7f || strchr("%?#\"\\", prefix[i]))
+			return false;
+	}
+	return n == 0 || (prefix[0] == '/' && n > 1 && prefix[n - 1] != '/' && !strstr(prefix, "//") &&
+				 !strstr(prefix, "/../") && !strstr(prefix, "/./"));
+}
+
+static int check_store(struct loader *l, const config_setting_t *at, void *item)
+{
+	struct config_store *s = &((struct config *)item)->store;
+	int rc = check_store_given(l, at, s);
+
+	for (size_t i = 0; rc == 0 && i < s->n_endpoints; i++) {
+		if (!endpoint_is_good(s->endpoints[i]))
+			rc = config_refuse(l, where(at, "endpoints"),
+				"store.endpoints: item %zu must be http://HOST:PORT or https://HOST:PORT", i + 1);
+	}
+	if (rc == 0 && !prefix_is_good(s->prefix))
+		rc = config_refuse(l, where(at, "prefix"),
+			"store.prefix must begin with a slash and not end with one, as \"/keyway/shop\"");
+	if (rc == 0)
+		rc = check_account(l, where(at, "user"), &s->account);
+	if (rc == 0)
+		rc = check_client_tls(l, where(at, "cert"), s->ca, s->cert, s->key, false);
+	return rc;
+}
+
+/* What the kind cannot do without, also when there is no such group. */
+static int check_store_whole(struct loader *l, const config_setting_t *at)
+{
+	struct config_store *s = &l->config->store;
+	const config_setting_t *group = config_setting_get_member(at, "store");
+	const char *missing = s->kind == CONFIG_STORE_FILE ? (*s->path ? NULL : "store.path")
+							   : (s->n_endpoints ? NULL : "store.endpoints");
+
+	if (missing)
+		return config_refuse(l, group, "%s is missing: %s", missing, config_key_find(missing)->help);
+	if (s->kind != CONFIG_STORE_FILE && !*s->prefix)
+		s->prefix = arena_printf(l->arena, "/keyway/%s", l->config->cluster);
+	return 0;
+}
+
 static int check_backend(struct loader *l, const config_setting_t *at, void *item)
 {
 	return check_account(l, at, &((struct config *)item)->backend.account);
@@ -334,6 +420,8 @@ int config_check_all(struct loader *l, const config_setting_t *at)
 
 	if (!name_is_plain(c->cluster))
 		return config_refuse(l, where(at, "cluster"), "cluster: letters, digits, '.', '_' and '-' only");
+	if (check_store_whole(l, at) < 0)
+		return ERR_CONFIG;
 	if (!given(at, "listen")) {
 		c->listen = arena_new(l->arena, struct config_listen);
 		*c->listen = (struct config_listen){ "127.0.0.1", 3306, "", 0666 };
@@ -365,6 +453,7 @@ int config_check_all(struct loader *l, const config_setting_t *at)
 static const struct group_rule group_rules[] = {
 	{ "listen[].", .check = check_listen },
 	{ "server.", .check = check_server },
+	{ "store.", .check = check_store },
 	{ "users[].", .check = check_user },
 	{ "tls.", .check = check_tls },
 	{ "backend.", .check = check_backend },

@@ -110,6 +110,7 @@ const char *config_value_allowed(const struct config_key *key, struct arena *are
 	case KEY_SECRET: return "text, up to 255 bytes";
 	case KEY_SECRET_FILE: return "path";
 	case KEY_SECRET_ENV: return "name of an environment variable";
+	case KEY_TEXTS: return arena_printf(arena, "list of %llu to %llu texts: ( \"…\", \"…\" )", min, max);
 	case KEY_LIST: return "list of groups: ( { … }, { … } )";
 	}
 	return "";
@@ -314,9 +315,20 @@ const char *config_value_set(
 			}
 		}
 		return not_allowed(key, text, arena);
+	case KEY_TEXTS:
 	case KEY_LIST: break;
 	}
 	return "is a list";
+}
+
+static const char *texts_text(const struct config_key *key, const void *item, struct arena *arena)
+{
+	size_t n = *(const size_t *)(const void *)((const char *)item + key->count_offset);
+	const char *const *texts = *(const char *const *const *)place_const(key, item), *all = "(";
+
+	for (size_t i = 0; i < n; i++)
+		all = arena_printf(arena, "%s%s\"%s\"", all, i ? ", " : " ", texts[i]);
+	return arena_printf(arena, "%s )", all);
 }
 
 const char *config_value_text(const struct config_key *key, const void *item, struct arena *arena)
@@ -341,6 +353,7 @@ const char *config_value_text(const struct config_key *key, const void *item, st
 	case KEY_PORT: return arena_printf(arena, "%u", *(const uint32_t *)at);
 	case KEY_MODE: return arena_printf(arena, "%04o", *(const uint32_t *)at);
 	case KEY_CHOICE: return arena_printf(arena, STR_FMT, STR_ARG(choice(key->choices, *(const uint32_t *)at)));
+	case KEY_TEXTS: return texts_text(key, item, arena);
 	case KEY_LIST: break;
 	}
 	return NULL;
@@ -348,5 +361,5 @@ const char *config_value_text(const struct config_key *key, const void *item, st
 
 bool config_value_quoted(const struct config_key *key)
 {
-	return key->type != KEY_BOOL && key->type != KEY_COUNT && key->type != KEY_PORT;
+	return key->type != KEY_BOOL && key->type != KEY_COUNT && key->type != KEY_PORT && key->type != KEY_TEXTS;
 }

@@ -7,6 +7,8 @@
 
 static const struct store_type *const store_types[] = {
 	[STORE_FILE] = &store_file,
+	[STORE_ETCD] = &store_etcd,
+	[STORE_CONSUL] = &store_consul,
 };
 
 struct store {

@@ -43,7 +43,7 @@ struct store_type {
 	void (*stop)(void *follower);
 };
 
-extern const struct store_type store_file;
+extern const struct store_type store_file, store_etcd, store_consul;
 
 /* NULL and @err: no such kind, or it wants settings that @cfg has not. */
 const struct store_type *store_usable_type(const struct store_config *cfg, struct err *err);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define STORE	"store = { path = \"map.json\"; };\n"
+#define ETCD	"kind = \"etcd\"; endpoints = ( \"http://a\" ); "
 #define BACKEND "backend = { user = \"k\"; password = \"secret-word\"; };\n"
 #define NATIVE	"*48AD61138046D89ED6D2D31DB18BA9DCA3344A79"
 #define SHA2	"$A$005$Qm8vX2tLr5ZcD1wYh6Ns2EF8mPpmI/X5F.W/8twX1KesuBsBelxErnTEtYavK3."
@@ -240,9 +241,11 @@ START_TEST(allocators_are_read)
 END_TEST
 
 /* What is wrong in a file that would be good without it; the line counts from the first line of @text. */
-static const struct {
+struct bad {
 	const char *text, *where, *why;
-} bad[] = {
+};
+
+static const struct bad bad[] = {
 	/* syntax and names */
 	{ "a = ;", "k.conf:1: ", "syntax error" },
 	{ "threads = 1;\nthreads = 2;\n", "k.conf:2: ", "duplicate setting name" },
@@ -363,6 +366,79 @@ static const struct {
 	{ "allocators = ( { " HTTP "url = \"http://x\"; answer = { }; } );",
 		"k.conf:1: ", "exactly one of id and first" },
 };
+
+static const struct bad bad_stores[] = {
+	{ "store = { kind = \"etcd\"; };", "k.conf:1: ", "store.endpoints is missing" },
+	{ "store = { kind = \"zookeeper\"; };", "k.conf:1: ", "\"file\", \"etcd\", \"consul\"" },
+	{ "store = { kind = \"etcd\";\nendpoints = ( ); };",
+		"k.conf:2: ", "store.endpoints must be a list of 1 to 16" },
+	{ "store = { kind = \"etcd\";\nendpoints = \"http://a\"; };", "k.conf:2: ", "must be a list of 1 to 16 texts" },
+	{ "store = { kind = \"etcd\"; endpoints = ( \"http://a\",\n7 ); };", "k.conf:2: ", "a text in quotes" },
+	{ "store = { kind = \"etcd\"; endpoints = ( \"\" ); };", "k.conf:1: ", "not empty" },
+	{ "store = { kind = \"etcd\"; endpoints = [ \"http://a\", \"a:1\" ]; };",
+		"k.conf:1: ", "item 2 must be http://" },
+	{ "store = { kind = \"etcd\"; endpoints = ( \"http://u:p@a\" ); };", "k.conf:1: ", "item 1 must be http://" },
+	{ "store = { kind = \"etcd\"; endpoints = ( \"http://a/v3\" ); };", "k.conf:1: ", "item 1 must be http://" },
+	{ "store = { kind = \"etcd\"; endpoints = ( \"http:///\" ); };", "k.conf:1: ", "item 1 must be http://" },
+	{ "store = { " ETCD "prefix = \"keyway\"; };", "k.conf:1: ", "must begin with a slash" },
+	{ "store = { " ETCD "prefix = \"/k/\"; };", "k.conf:1: ", "not end with one" },
+	{ "store = { " ETCD "prefix = \"/\"; };", "k.conf:1: ", "must begin with a slash" },
+	{ "store = { " ETCD "prefix = \"/a//b\"; };", "k.conf:1: ", "must begin with a slash" },
+	{ "store = { " ETCD "path = \"x\"; };", "k.conf:1: ", "store.path is for kind \"file\"" },
+	{ "store = { path = \"x\";\nendpoints = ( \"http://a\" ); };",
+		"k.conf:2: ", "store.endpoints is for kind \"etcd\" and \"consul\"" },
+	{ "store = { path = \"x\"; timeout = \"1s\"; };", "k.conf:1: ", "store.timeout is for kind" },
+	{ "store = { " ETCD "timeout = \"1ms\"; };", "k.conf:1: ", "100ms to 1m" },
+	{ "store = { " ETCD "user = \"u\"; };", "k.conf:1: ", "exactly one of password" },
+	{ "store = { " ETCD "password = \"u\"; };", "k.conf:1: ", "a password without a user" },
+	{ "store = { " ETCD "user = \"u\"; password = \"p\"; password_env = \"HOME\"; };",
+		"k.conf:1: ", "second place" },
+	{ "store = { " ETCD "token_env = \"HOME\"; };", "k.conf:1: ", "store.token_env is for kind \"consul\"" },
+	{ "store = { kind = \"consul\"; endpoints = ( \"http://a\" ); user = \"u\"; password = \"\"; };",
+		"k.conf:1: ", "store.user is for kind \"etcd\"" },
+	{ "store = { kind = \"consul\"; endpoints = ( \"http://a\" ); token_file = \"none\"; };",
+		"k.conf:1: ", "cannot read" },
+	{ "store = { " ETCD "ca = \"none.pem\"; };", "k.conf:1: ", "cannot read" },
+	{ "store = { " ETCD "cert = \"k.conf\"; };", "k.conf:1: ", "cert and key go together" },
+};
+
+START_TEST(a_bad_store_is_refused_with_place_and_reason)
+{
+	char *text = xasprintf("%s\n" BACKEND, bad_stores[_i].text);
+
+	refused(text, bad_stores[_i].where, bad_stores[_i].why);
+	free(text);
+}
+END_TEST
+
+START_TEST(stores_over_the_network)
+{
+	struct config *c = good("store = { kind = \"etcd\"; endpoints = ( \"http://a:1\", \"https://b/\" );\n"
+				" user = \"u\"; password = \"\"; timeout = \"500ms\"; };\ncluster = \"eu\";" BACKEND);
+	char *printed = NULL;
+	size_t n;
+	FILE *f;
+
+	ck_assert_uint_eq(c->store.kind, CONFIG_STORE_ETCD);
+	ck_assert_uint_eq(c->store.n_endpoints, 2);
+	ck_assert_str_eq(c->store.endpoints[1], "https://b/");
+	ck_assert_str_eq(c->store.prefix, "/keyway/eu");
+	ck_assert_str_eq(c->store.account.user, "u");
+	ck_assert_uint_eq(c->store.timeout_us, 500000);
+	f = open_memstream(&printed, &n);
+	config_print(c, f);
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(printed, "endpoints = ( \"http://a:1\", \"https://b/\" );"));
+	free(printed);
+	config_free(c);
+	setenv("KEYWAY_TEST_TOKEN", "abc", 1);
+	c = good("store = { kind = \"consul\"; endpoints = [ \"http://a:1\" ]; prefix = \"/k\";\n"
+		 " token_env = \"KEYWAY_TEST_TOKEN\"; };" BACKEND);
+	ck_assert_str_eq(c->store.token, "abc");
+	ck_assert_str_eq(c->store.prefix, "/k");
+	config_free(c);
+}
+END_TEST
 
 START_TEST(a_bad_file_is_refused_with_place_and_reason)
 {
@@ -676,6 +752,8 @@ int main(void)
 	tcase_add_test(t, everything_is_read);
 	tcase_add_test(t, allocators_are_read);
 	tcase_add_loop_test(t, a_bad_file_is_refused_with_place_and_reason, 0, (int)ARRAY_N(bad));
+	tcase_add_loop_test(t, a_bad_store_is_refused_with_place_and_reason, 0, (int)ARRAY_N(bad_stores));
+	tcase_add_test(t, stores_over_the_network);
 	tcase_add_test(t, what_must_be_given_is_asked_for);
 	tcase_add_test(t, tls_towards_backends_holds_together);
 	tcase_add_test(t, a_file_that_is_not_there_or_no_file_is_refused);

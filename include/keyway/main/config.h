@@ -23,7 +23,7 @@ enum config_backend_tls {
 };
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum config_user_tls { CONFIG_USER_TLS_DEFAULT, CONFIG_USER_TLS_REQUIRED };
-enum config_store_kind { CONFIG_STORE_FILE };
+enum config_store_kind { CONFIG_STORE_FILE, CONFIG_STORE_ETCD, CONFIG_STORE_CONSUL };
 enum config_allocator_kind {
 	CONFIG_ALLOCATOR_MYSQL,
 	CONFIG_ALLOCATOR_HTTP,
@@ -56,9 +56,22 @@ struct config_server {
 	const char *collation;
 };
 
+/* Who Keyway is towards a server. The password was read from where the file said. */
+struct config_account {
+	const char *user;
+	const char *password; /* NULL: not given here; may be "" */
+};
+
 struct config_store {
-	uint32_t kind; /* enum config_store_kind */
-	const char *path;
+	uint32_t kind;		/* enum config_store_kind */
+	const char *path;	/* file; "" for the other kinds */
+	const char **endpoints; /* etcd and consul: URLs */
+	size_t n_endpoints;
+	const char *prefix;	       /* etcd and consul, and never "" then */
+	struct config_account account; /* etcd */
+	const char *token;	       /* consul, secret; NULL: none */
+	const char *ca, *cert, *key;   /* etcd and consul */
+	uint64_t timeout_us;
 	const char *cache; /* the last good map is kept here; "": not kept */
 };
 
@@ -94,12 +107,6 @@ struct config_limits {
 	uint64_t idle_timeout_us;  /* 0: never */
 	uint64_t query_timeout_us; /* 0: never */
 	uint64_t drain_timeout_us;
-};
-
-/* Who Keyway is towards a backend. The password was read from where the file said. */
-struct config_account {
-	const char *user;
-	const char *password; /* NULL: not given here; may be "" */
 };
 
 /* TLS as a client: towards backends and ticket servers. */
