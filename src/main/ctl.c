@@ -19,6 +19,9 @@ const struct ctl_command ctl_commands[] = {
 		.arguments = { { .name = "NAME", .optional = true } },
 		.options = passwd_options,
 		.run = ctl_passwd },
+	{ .name = "map",
+		.summary = "the shard map: look at it, check it, change it, take changes back",
+		.sub = ctl_map_commands },
 	{ .name = "pair", .summary = "the two sides of a pair: differences between them", .sub = ctl_pair_commands },
 	{ 0 },
 };

@@ -75,6 +75,7 @@ extern const struct ctl_command ctl_commands[]; /* ctl.c */
 extern const struct ctl_option ctl_common_options[];
 bool ctl_takes_common(const struct ctl_command *command, const struct ctl_option *common);
 
+extern const struct ctl_command ctl_map_commands[];  /* ctl_map.c */
 extern const struct ctl_command ctl_pair_commands[]; /* ctl_pair.c */
 enum ctl_exit ctl_passwd(struct ctl *c, const struct ctl_args *a);
 
@@ -122,6 +123,8 @@ void ctl_usage_print(const char *path, const struct ctl_command *command, FILE *
 void ctl_help_print(const char *path, const struct ctl_command *command, FILE *to);
 
 /* --- the daemon's settings (ctl_conf.c) --- */
+
+#define CTL_CONF_PATH "/etc/keyway/keyway.conf"
 
 /* From --conf, --playground, the environment's KEYWAY_CONF or /etc/keyway/keyway.conf. NULL: told on c->err. Free with
  * config_free(). */

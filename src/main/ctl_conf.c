@@ -5,8 +5,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#define DEFAULT_PATH "/etc/keyway/keyway.conf"
-
 /* The settings of a playground's first proxy, as playground.json names them. NULL: told. The caller frees it. */
 static char *playground_path(struct ctl *c, const struct ctl_args *a, const char *folder)
 {
@@ -40,7 +38,7 @@ struct config *ctl_config(struct ctl *c, const struct ctl_args *a)
 	}
 	if (!given)
 		given = getenv("KEYWAY_CONF");
-	path = folder ? playground_path(c, a, folder) : xstrdup(given && *given ? given : DEFAULT_PATH);
+	path = folder ? playground_path(c, a, folder) : xstrdup(given && *given ? given : CTL_CONF_PATH);
 	if (path && config_load(path, &cfg, &err) < 0) {
 		ctl_fail(c, a, CTL_FAILED, "%s; --conf or KEYWAY_CONF names the daemon's settings", err.msg);
 		cfg = NULL;

@@ -1,5 +1,5 @@
 /* ctl_ops.c - the operator's account, the store and signals for the commands that act on servers.
- * For ctl_pair.c and ctl_side.c.
+ * For ctl_map*.c, ctl_pair.c and ctl_side.c.
  * One thread, blocking. */
 #include "ctl_ops.h"
 #include "wire_store.h"
@@ -64,28 +64,17 @@ static void account_of(const struct config *cfg, const char *user, const char *p
 		.tls_key = t->key[0] ? t->key : NULL };
 }
 
-enum ctl_exit ctl_ops_open(struct ctl *c, const struct ctl_args *a, struct ctl_ops *out)
+enum ctl_exit ctl_ops_open_store(struct ctl *c, const struct ctl_args *a, struct ctl_ops *out)
 {
-	const char *user = given_or_env(a, "--admin-user", "KEYWAY_ADMIN_USER");
-	const char *file = given_or_env(a, "--admin-password-file", "KEYWAY_ADMIN_PASSWORD_FILE");
 	struct sigaction act = { .sa_handler = on_signal };
 	struct store_config sc;
 	struct err err;
 
 	*out = (struct ctl_ops){ .ctl = c };
-	if (!user || !*user)
-		return ctl_fail(c, a, CTL_USAGE,
-			"it acts on the servers themselves: give --admin-user and --admin-password-file");
-	out->password = file && *file ? ctl_secret_read(c, a, file) : xstrdup("");
-	if (!out->password)
-		return CTL_FAILED;
 	out->cfg = ctl_config(c, a);
-	if (!out->cfg) {
-		ctl_ops_close(out);
+	if (!out->cfg)
 		return CTL_FAILED;
-	}
 	wire_store_config(out->cfg, &sc);
-	account_of(out->cfg, user, out->password, &out->ops.account);
 	out->ops.store = store_open(&sc, &err);
 	if (!out->ops.store) {
 		ctl_ops_close(out);
@@ -97,6 +86,28 @@ enum ctl_exit ctl_ops_open(struct ctl *c, const struct ctl_args *a, struct ctl_o
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	return CTL_OK;
+}
+
+enum ctl_exit ctl_ops_open(struct ctl *c, const struct ctl_args *a, struct ctl_ops *out)
+{
+	const char *user = given_or_env(a, "--admin-user", "KEYWAY_ADMIN_USER");
+	const char *file = given_or_env(a, "--admin-password-file", "KEYWAY_ADMIN_PASSWORD_FILE");
+	char *password;
+	enum ctl_exit rc;
+
+	if (!user || !*user)
+		return ctl_fail(c, a, CTL_USAGE,
+			"it acts on the servers themselves: give --admin-user and --admin-password-file");
+	password = file && *file ? ctl_secret_read(c, a, file) : xstrdup("");
+	if (!password)
+		return CTL_FAILED;
+	rc = ctl_ops_open_store(c, a, out);
+	out->password = password;
+	if (rc == CTL_OK)
+		account_of(out->cfg, user, out->password, &out->ops.account);
+	else
+		ctl_ops_close(out);
+	return rc;
 }
 
 void ctl_ops_close(struct ctl_ops *o)

@@ -1,5 +1,5 @@
 /* ctl_ops.h - what the commands that move traffic or mend rows share: the operator's account, the store, progress and
- * Ctrl-C. For ctl_pair.c, ctl_side.c. One thread, blocking. */
+ * Ctrl-C. For ctl_map*.c, ctl_pair.c, ctl_side.c. One thread, blocking. */
 #ifndef KEYWAY_MAIN_CTL_OPS_H
 #define KEYWAY_MAIN_CTL_OPS_H
 
@@ -23,6 +23,8 @@ struct ctl_ops {
 	char *password;
 };
 
+/* The settings and the store, for commands that need no account on the servers: as below but for that. */
+enum ctl_exit ctl_ops_open_store(struct ctl *c, const struct ctl_args *a, struct ctl_ops *out);
 /* CTL_OK, or told. Until ctl_ops_close() SIGINT and SIGTERM make the operation undo itself. */
 enum ctl_exit ctl_ops_open(struct ctl *c, const struct ctl_args *a, struct ctl_ops *out);
 void ctl_ops_close(struct ctl_ops *o);
