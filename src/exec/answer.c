@@ -83,7 +83,7 @@ void answer_err(struct run *r, const struct err *e)
 	}
 	session_send_err(r->s, e);
 	r->more = false;
-	r->replied = true;
+	r->replied = r->refused = true;
 }
 
 void answer_raw_err(struct run *r, const uint8_t *payload, size_t n)
@@ -100,7 +100,7 @@ void answer_raw_err(struct run *r, const uint8_t *payload, size_t n)
 		diag_error(s, ep.code, ep.msg);
 	s->w->stats.errors++;
 	r->more = false;
-	r->replied = true;
+	r->replied = r->refused = true;
 }
 
 static void send_ok(struct session *s, const struct ok_packet *ok)

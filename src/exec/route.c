@@ -63,6 +63,11 @@ static int run_plan_get(struct run *r, struct err *err)
 	rc = plan_build(&rq, &p, err);
 	if (rc < 0)
 		return rc;
+	if (!scan->broken) {
+		p->digest = digest_get(w->digests, (uint64_t[]){ scan->digest.lo, scan->digest.hi },
+			s->ks ? s->ks->name.p : "", scan->norm);
+		p->digest->route = plan_kind_name(p->kind);
+	}
 	if (!scan->broken && p->kind != PLAN_REFUSE)
 		plan_cache_put(w->plans, &key, p);
 	r->plan = p;

@@ -465,6 +465,8 @@ void run_end(struct run *r)
 	struct session *s = r->s;
 	bool fatal = s->closing;
 
+	if (r->plan && r->plan->digest)
+		digest_count(r->plan->digest, r->refused, r->started_us, loop_now_us(r->w->loop));
 	r->stepping = true; /* releasing must not step a run that ends */
 	run_drop(r);
 	if (s->next_txn && s->txn == TXN_NONE && r->plan && r->plan->kind != PLAN_SESSION)

@@ -102,6 +102,7 @@ struct run {
 	uint8_t com;	   /* enum com of the client's command */
 	bool more;	   /* another statement of the same text follows */
 	bool replied;	   /* the client has its final packet */
+	bool refused;	   /* which is an ERR */
 	bool binary;	   /* rows go out in the binary protocol */
 	bool stepping;
 	bool infile;

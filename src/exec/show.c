@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void fill_help(struct show_part *p);
 
@@ -27,6 +28,7 @@ static const struct show_view *const views[] = {
 	&show_sessions,
 	&show_pinned,
 	&show_epochs,
+	&show_digests,
 	&show_allocators,
 	&show_help,
 };
@@ -203,6 +205,18 @@ void show_printf(struct show_rows *o, const char *fmt, ...)
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	show_str(o, str_make(text, MIN((size_t)MAX(n, 0), sizeof(text) - 1)));
+}
+
+void show_wall(struct show_rows *o, uint64_t wall_us)
+{
+	time_t t = (time_t)(wall_us / 1000000);
+	struct tm tm;
+
+	if (!wall_us || !gmtime_r(&t, &tm))
+		show_null(o);
+	else
+		show_printf(o, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+			tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void show_rows_free(struct show_rows *o)

@@ -86,6 +86,7 @@ void show_text(struct show_rows *o, struct str s, size_t max);
 void show_z(struct show_rows *o, const char *z); /* borrowed, for good; NULL: NULL */
 void show_uint(struct show_rows *o, uint64_t v);
 void show_printf(struct show_rows *o, const char *fmt, ...) PRINTF(2, 3);
+void show_wall(struct show_rows *o, uint64_t wall_us); /* a time of day, UTC; 0: NULL */
 /* Behind the last row. */
 void show_rows_end(struct show_rows *o);
 void show_rows_free(struct show_rows *o);
@@ -104,5 +105,6 @@ void show_processlist(struct run *r, bool full);
 extern const struct show_view show_shards, show_backends, show_epochs;		      /* show_map.c */
 extern const struct show_view show_sessions, show_pools, show_pinned, show_processes; /* show_work.c */
 extern const struct show_view show_allocators;					      /* show_ids.c */
+extern const struct show_view show_digests;					      /* show_digest.c */
 
 #endif

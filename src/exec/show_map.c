@@ -3,7 +3,6 @@
  * Worker thread. */
 #include "show.h"
 #include <stdlib.h>
-#include <time.h>
 
 static const char *const kind_name[] = { [SHARD_REPLICASET] = "replicaset", [SHARD_PAIR] = "pair" };
 static const char *const state_name[] = {
@@ -145,7 +144,7 @@ static void health_fields(struct show_rows *o, struct server *s)
 	show_z(o, NAME_OF(health_name, atomic_load(&h->state)));
 	show_z(o, NAME_OF(writable_name, atomic_load(&h->writable)));
 	show_z(o, atomic_load(&h->ejected) ? "yes" : "no");
-	if (lag == SERVER_LAG_UNKNOWN)
+	if (lag == SERVER_LAG_UNKNOWN || atomic_load(&h->state) == SERVER_UNCHECKED)
 		show_null(o);
 	else
 		show_uint(o, lag / 1000);
@@ -243,18 +242,6 @@ const struct show_view show_backends = {
 };
 
 /* --- EPOCHS --- */
-
-static void show_wall(struct show_rows *o, uint64_t wall_us)
-{
-	time_t t = (time_t)(wall_us / 1000000);
-	struct tm tm;
-
-	if (!wall_us || !gmtime_r(&t, &tm))
-		show_null(o);
-	else
-		show_printf(o, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-			tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
 
 static void fill_epochs(struct show_part *p)
 {

@@ -138,6 +138,7 @@ struct worker *worker_new(struct process *process, uint32_t index, struct exec_c
 	w->cfg = exec_config_ref(cfg);
 	w->settings = settings_table_new();
 	w->plans = plan_cache_new(cfg->max_plans);
+	w->digests = digest_table_new(cfg->max_plans);
 	scan_init(&w->scan);
 	list_init(&w->sessions);
 	worker_use(w, routes_ref(routes));
@@ -207,6 +208,7 @@ void worker_free(struct worker *w)
 	loop_run_pending(w->loop);
 	free(w->pools);
 	plan_cache_free(w->plans);
+	digest_table_free(w->digests);
 	plan_insert_run_free(&w->insert);
 	scan_free(&w->scan);
 	shard_routes_free(w->keyspaces, w->routes->snapshot->map->keyspace_n);

@@ -2,6 +2,7 @@
  * For src/bin/keywayctl.c and the tests.
  * One thread, blocking. */
 #include "ctl_command.h"
+#include "ctl_views.h"
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,36 @@ const struct ctl_command ctl_commands[] = {
 		.summary = "the shard map: look at it, check it, change it, take changes back",
 		.sub = ctl_map_commands },
 	{ .name = "pair", .summary = "the two sides of a pair: differences between them", .sub = ctl_pair_commands },
+	CTL_VIEW("shards", "show every shard: who serves it now, and what it waits for"),
+	CTL_VIEW("backends", "show every server of the map: its part, its health, what goes to it"),
+	CTL_VIEW("sessions", "show the clients and what each is doing"),
+	CTL_VIEW("pinned", "show the sessions that hold a connection to a server, and why"),
+	CTL_VIEW("pools", "show the connections of each worker thread to each server"),
+	CTL_VIEW("epochs", "show the maps that are served, where they come from, and those that were refused"),
+	CTL_VIEW("digests", "show statements by form: how often, how long, how they run"),
+	CTL_VIEW("allocators", "show the id services, and how long the ids at hand last"),
+	{ .name = "kill",
+		.summary = "end sessions of a proxy, or what they run",
+		.arguments = { { .name = "ID", .takes = CTL_SESSION, .repeats = true } },
+		.options = ctl_kill_options,
+		.flags = CTL_CONF,
+		.run = ctl_kill },
+	{ .name = "doctor",
+		.summary = "look for what is wrong with store, map, proxies, servers and their settings",
+		.help = "Asks the store, the proxies and every server of the map, and tells each finding with its "
+			"cure. Logs in\n"
+			"to the servers with the account of the settings, to the proxies with --user. Exits with 0 "
+			"when there are\n"
+			"no problems (warnings do not count), with 3 when there are. Nothing is changed.\n",
+		.options = ctl_doctor_options,
+		.flags = CTL_CONF | CTL_JSON,
+		.run = ctl_doctor },
+	{ .name = "completion",
+		.summary = "print the completion of this command line for a shell",
+		.help = "source <(keywayctl completion bash)\n",
+		.arguments = { { .name = "SHELL", .takes = CTL_CHOICE, .choices = "bash|zsh" } },
+		.run = ctl_completion },
+	{ .name = "help", .summary = "list the commands", .options = ctl_help_options, .run = ctl_help },
 	{ 0 },
 };
 
@@ -78,7 +109,8 @@ static enum ctl_exit show_run(struct ctl *c, const struct ctl_args *a)
 		rc = show_watch(c, a, &t);
 	} else {
 		rc = a->command->show(c, a, &t);
-		if (rc == CTL_OK)
+		/* what there is of it, when not all of it was to be had */
+		if (rc == CTL_OK || ctl_table_rows(&t))
 			show_print(c, a, &t);
 	}
 	ctl_table_free(&t);
@@ -105,10 +137,6 @@ enum ctl_exit ctl_run(struct ctl *c, int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		fprintf(c->out, "keywayctl %s\n", KEYWAY_VERSION);
-		return CTL_OK;
-	}
-	if (argc == 2 && strcmp(argv[1], "help") == 0) {
-		ctl_help_print("", NULL, c->out);
 		return CTL_OK;
 	}
 	rc = ctl_args_parse(c, ctl_commands, argc, argv, &a);

@@ -20,6 +20,7 @@ void plan_unref(struct plan *p)
 	if (!p || --p->refs)
 		return;
 	plan_unref(p->inner);
+	digest_unref(p->digest);
 	snapshot_unref(p->snapshot);
 	arena_free(&p->arena);
 	arena_free(&p->tree);

@@ -97,6 +97,7 @@ struct worker {
 	uint32_t n_pools;
 	struct settings_table *settings;
 	struct plan_cache *plans;
+	struct digest_table *digests;
 	struct scan scan;
 	struct plan_insert_run insert;
 	struct name *names;   /* interned texts */

@@ -5,6 +5,7 @@
 #ifndef KEYWAY_PLAN_PLAN_H
 #define KEYWAY_PLAN_PLAN_H
 
+#include "keyway/plan/digest.h"
 #include "keyway/util/arena.h"
 #include "keyway/util/buf.h"
 #include "keyway/util/err.h"
@@ -97,6 +98,7 @@ struct plan {
 	const struct plan_edit *edits;
 	uint32_t n_edits;
 	uint32_t refs;
+	struct digest *digest;		 /* where its runs are counted, a reference; NULL: nowhere */
 	const struct snapshot *snapshot; /* a counted reference: keeps ks and shard alive */
 	uint32_t first_tok;		 /* where the statement begins: behind EXPLAIN ROUTE in an inner plan */
 	struct arena arena;		 /* all of the above */
