@@ -12,8 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ATTEMPTS_MAX 20
-#define PAUSE_US     20000
+#define ATTEMPTS_MAX	  20
+#define PAUSE_US	  20000
+#define COMMIT_SURE_BYTES (100 * 1024) /* of a document: with its history no store is too small for it */
 
 /* One change under way. */
 struct change {
@@ -202,40 +203,64 @@ static int change_judge(struct change *c)
 	return rc;
 }
 
-/* The document and its history in one commit; and once the map that stood there before anyone wrote a history. */
+/* Keeps what stood there before anyone wrote a history. */
+static void first_entry_keep(struct change *c)
+{
+	char key[STORE_KEY_MAX + 1], *entry;
+	struct store_item it;
+	struct err err;
+	int rc = history_key(key, c->want->keyspace, c->old->epoch, &err);
+
+	if (rc == 0)
+		rc = store_get(c->o->store, key, &it, &err);
+	if (rc == 0) {
+		store_item_free(&it);
+	} else if (rc == 1) {
+		entry = history_entry_found(c->old->epoch, item_text(c));
+		rc = store_commit(
+			c->o->store, &(struct store_op){ .key = key, .value = str_of(entry), .check = true }, 1, &err);
+		free(entry);
+	}
+	if (rc < 0)
+		ops_say(c->o, OPS_TROUBLE, "what epoch %" PRIu64 " was is not kept in the history: %s", c->old->epoch,
+			err.msg);
+}
+
+/* Refused for its size, as far as that can be told: stores say it in many ways. */
+static bool too_large(const struct change *c, int rc)
+{
+	return rc < 0 && rc != ERR_TIMEOUT && strlen(c->text) > COMMIT_SURE_BYTES;
+}
+
+/* The document and its history in one commit. Both together may be more than the store takes at once: then the history
+ * follows, and if that does not come to pass the next change puts what it finds there into it. */
 static int change_commit(struct change *c)
 {
-	char key[STORE_KEY_MAX + 1], first_key[STORE_KEY_MAX + 1];
-	char *entry = history_entry(c->new->epoch, c->want->why ? c->want->why : "", c->text), *first = NULL;
-	struct store_op ops[3] = {
+	char key[STORE_KEY_MAX + 1], *entry;
+	struct store_op ops[2] = {
 		{ .key = c->key, .value = str_of(c->text), .check = true, .version = c->there ? c->item.version : 0 }
 	};
-	struct store_item it;
-	uint32_t n = 1;
-	int rc = 0;
+	struct err err;
+	int rc;
 
-	if (!store_is_single(c->o->store)) {
-		rc = history_key(key, c->want->keyspace, c->new->epoch, c->err);
-		ops[n++] = (struct store_op){ .key = key, .value = str_of(entry) };
-		if (rc == 0 && c->old_is_item) {
-			rc = history_key(first_key, c->want->keyspace, c->old->epoch, c->err);
-			if (rc == 0)
-				rc = store_get(c->o->store, first_key, &it, c->err);
-			if (rc == 0)
-				store_item_free(&it);
-			if (rc == 1) {
-				first = history_entry_found(c->old->epoch, item_text(c));
-				ops[n++] = (struct store_op){ .key = first_key, .value = str_of(first) };
-				rc = 0;
-			}
-		}
-	}
-	if (rc == 0) {
-		c->out->attempts++;
-		rc = store_commit(c->o->store, ops, n, c->err);
+	c->out->attempts++;
+	if (store_is_single(c->o->store))
+		return store_commit(c->o->store, ops, 1, c->err);
+	rc = history_key(key, c->want->keyspace, c->new->epoch, c->err);
+	if (rc < 0)
+		return rc;
+	if (c->old_is_item)
+		first_entry_keep(c);
+	entry = history_entry(c->new->epoch, c->want->why ? c->want->why : "", c->text);
+	ops[1] = (struct store_op){ .key = key, .value = str_of(entry) };
+	rc = store_commit(c->o->store, ops, 2, c->err);
+	if (too_large(c, rc)) {
+		rc = store_commit(c->o->store, ops, 1, c->err);
+		if (rc == STORE_DONE && store_commit(c->o->store, &ops[1], 1, &err) < 0)
+			ops_say(c->o, OPS_TROUBLE, "the history has no entry of epoch %" PRIu64 ": %s", c->new->epoch,
+				err.msg);
 	}
 	free(entry);
-	free(first);
 	return rc;
 }
 

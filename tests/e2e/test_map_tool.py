@@ -2,13 +2,17 @@
 that follows.
 
 KEYWAY_LONG   when set, all bad maps are put before the live daemons, else every eighth."""
+import base64
 import copy
+import http.server
 import json
 import os
 import re
 import stat
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -306,6 +310,101 @@ def test_the_proxies_are_waited_for(tool):
     assert "is served by 0 of 1 proxies; ghost" in err and "epoch 3 of shop is served by 1 proxy" in err
     # without waiting
     tool.apply(weighted(9, 3), "--timeout", "0")
+
+
+def changes_map(txn):
+    """Is it a transaction that writes a document? As etcd or as consul is asked."""
+    if isinstance(txn, list):
+        return any("keyspaces/" in op["KV"]["Key"] and op["KV"]["Verb"] in ("cas", "set") for op in txn)
+    puts = [op.get("requestPut") or op.get("request_put") for op in txn.get("success", ())]
+    return any(b"keyspaces/" in base64.b64decode(p["key"]) for p in puts if p)
+
+
+class Middleman:
+    """Stands between the tool and an HTTP store. The first change is passed on or not, and its answer never comes."""
+
+    def __init__(self, endpoint, pass_on):
+        self.endpoint, self.pass_on, self.changes = endpoint, pass_on, 0
+        self.done = threading.Event()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def forward(self, body):
+                request = urllib.request.Request(outer.endpoint + self.path, data=body, method=self.command, headers={
+                    k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length", "connection")})
+                try:
+                    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as r:
+                        return r.status, r.headers, r.read()
+                except urllib.error.HTTPError as x:
+                    return x.code, x.headers, x.read()
+
+            def do(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+                change = body and self.path.endswith("/txn") and changes_map(json.loads(body))
+                if change:
+                    outer.changes += 1
+                    if outer.changes == 1:
+                        if outer.pass_on:
+                            self.forward(body)
+                        outer.done.wait(60)
+                        self.close_connection = True
+                        return
+                status, headers, text = self.forward(body)
+                self.send_response(status)
+                for k, v in headers.items():
+                    if k.lower() not in ("content-length", "transfer-encoding", "connection"):
+                        self.send_header(k, v)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+            do_GET = do_POST = do_PUT = do_DELETE = do
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = "http://127.0.0.1:%d" % self.server.server_address[1]
+
+    def stop(self):
+        self.done.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize("pass_on", (True, False), ids=("done", "not-done"))
+def test_a_change_without_an_answer_is_done_once(tool, pass_on):
+    if tool.store.kind == "file":
+        pytest.skip("nothing stands between the tool and its files")
+    tool.apply(SHOP)
+    middle = Middleman(tool.store.server.endpoints[0], pass_on)
+    settings = dict(tool.store.settings(), endpoints=[middle.address], timeout="500ms")
+    with open(tool.conf, "w") as f:
+        f.write(conf.settings({"cluster": "tool", "store": settings, "backend": {"user": "nobody", "password": "nothing"}}))
+    try:
+        tool.apply(weighted(7))
+        assert middle.changes == (1 if pass_on else 2), "the change was sent %d times" % middle.changes
+        assert "has not said whether" in tool.err
+        assert tool.get() == weighted(7, 2)
+        assert [h["epoch"] for h in tool.rows("map", "history", "shop")] == [2, 1]
+    finally:
+        middle.stop()
+
+
+def test_a_document_larger_than_a_transaction(tool):
+    """Document and history are more than consul takes at once, and both are kept all the same."""
+    tables = {"table_%05d_%s" % (i, "x" * 40): {"key": "id"} for i in range(4000)}
+    large = dict(SHOP, tables=tables)
+    tool.apply(large)
+    assert len(json.dumps(large, indent=2)) > 300000
+    tool.apply(dict(large, shards=weighted(7)["shards"]))
+    assert "history" not in tool.err, tool.err
+    assert [h["epoch"] for h in tool.rows("map", "history", "shop")] == [2, 1]
+    tool("map", "rollback", "shop", "1", "--yes")
+    assert tool.get() == dict(large, epoch=3)
 
 
 def test_output_for_programs_and_terminals(tool):
