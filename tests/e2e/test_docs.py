@@ -8,6 +8,7 @@ import pymysql
 import pytest
 
 from conftest import BUILD, DIRECT, ROOT
+from keyway_dev import Failure, consul, etcd
 from keyway_dev.process import alive, free_ports
 
 pytestmark = pytest.mark.skipif(DIRECT, reason="only with Keyway")
@@ -78,6 +79,28 @@ def test_two_side_by_side_and_a_crashed_one(place, tmp_path):
         assert not any(alive(b["pid"], b["started"]) for b in state["backends"])
     finally:
         playground("--stop", *other, check=False)
+
+
+@pytest.mark.parametrize("kind, module", [("etcd", etcd), ("consul", consul)])
+def test_map_in_a_store(place, kind, module):
+    folder, options = place
+    try:
+        module.program(os.path.join(BUILD, "cache"))
+    except Failure as x:
+        pytest.skip(str(x))
+    playground("--store", kind, "--detach", "--smoke", "--shards", 2, "--azs", 2, "--replicas", 1, "--proxies", 2, *options)
+    with open(folder / "playground.json") as f:
+        state = json.load(f)
+    store = state["store"]
+    assert store["kind"] == kind and store["prefix"] == "/keyway/playground" and all(map(alive, store["pids"]))
+    client = module.Client(store["endpoints"])
+    doc = client.list((store["prefix"] + "/keyspaces/").lstrip("/" if kind == "consul" else ""))
+    assert [i.json()["keyspace"] for i in doc.values()] == ["shop"]
+    assert [b["az"] for b in state["backends"]] == ["az1", "az2"] * 2 and [p["az"] for p in state["proxies"]] == ["az1", "az2"]
+    again = playground("--store", kind, *options)
+    assert "Already running" in again.stdout and store["endpoints"][0] in again.stdout
+    playground("--stop", *options)
+    assert not any(map(alive, store["pids"])) and not folder.exists()
 
 
 def test_own_map_schema_account_and_given_servers(place, tmp_path):

@@ -189,7 +189,8 @@ def describe(state):
         lines += ["The shard map (change a file and it is in force):", "  %s" % store["path"]]
     else:
         lines += ["The shard map (change a key and it is in force):",
-                  "  %s %s: %s/keyspaces/%s" % (store["kind"], " ".join(store["endpoints"]), store["prefix"], keyspace)]
+                  "  %s %s: %s/keyspaces/%s" % (store["kind"], " ".join(store["endpoints"]),
+                                                stores.own_key(store["kind"], store["prefix"]), keyspace)]
     lines += ["Log:", "  %s" % p["log"]]
     return "\n".join(lines)
 

@@ -13,6 +13,11 @@ def document_name(keyspace):
     return re.sub(r"[^A-Za-z0-9_.-]", "_", keyspace)
 
 
+def own_key(kind, key):
+    """As the store itself names it: consul's keys have no slash at their beginning."""
+    return key.lstrip("/") if kind == "consul" else key
+
+
 class FileStore:
     """One file a document, each written whole or not at all."""
 
@@ -64,11 +69,11 @@ class KvStore:
                 "pids": [s["pid"] for s in servers], "servers": servers}
 
     def key(self, name):
-        """The store's own name of a key of the cluster; consul's have no slash at their beginning."""
-        return (PREFIX if self.kind == "etcd" else PREFIX.lstrip("/")) + "/" + name
+        return own_key(self.kind, PREFIX + "/" + name)
 
     def write(self, doc):
-        self.server.client().put(self.key("keyspaces/" + doc["keyspace"]), json.dumps(doc, indent=2))
+        # A member that has just lost its leader, or is frozen, is not waited for: the next one may know better.
+        self.server.client(timeout=3).put(self.key("keyspaces/" + doc["keyspace"]), json.dumps(doc, indent=2))
 
     def kill(self):
         self.server.resume()
