@@ -30,7 +30,8 @@ struct change {
 	char *text;	      /* what shall be written */
 	struct keyspace *new;
 	uint64_t version; /* of the first reading; 0: it was not there */
-	char *sent;	  /* a text whose commit may or may not have been done, and its epoch */
+	uint64_t tried_version;
+	char *sent; /* a text whose commit may or may not have been done, and its epoch */
 	uint64_t sent_epoch;
 };
 
@@ -237,26 +238,30 @@ static bool too_large(const struct change *c, int rc)
 static int change_commit(struct change *c)
 {
 	char key[STORE_KEY_MAX + 1], *entry;
-	struct store_op ops[2] = {
+	struct store_op ops[3] = {
 		{ .key = c->key, .value = str_of(c->text), .check = true, .version = c->there ? c->item.version : 0 }
 	};
 	struct err err;
+	uint32_t n = 1;
 	int rc;
 
 	c->out->attempts++;
+	c->tried_version = ops[0].version;
+	if (c->want->with)
+		ops[n++] = *c->want->with;
 	if (store_is_single(c->o->store))
-		return store_commit(c->o->store, ops, 1, c->err);
+		return store_commit(c->o->store, ops, n, c->err);
 	rc = history_key(key, c->want->keyspace, c->new->epoch, c->err);
 	if (rc < 0)
 		return rc;
 	if (c->old_is_item)
 		first_entry_keep(c);
 	entry = history_entry(c->new->epoch, c->want->why ? c->want->why : "", c->text);
-	ops[1] = (struct store_op){ .key = key, .value = str_of(entry) };
-	rc = store_commit(c->o->store, ops, 2, c->err);
+	ops[n] = (struct store_op){ .key = key, .value = str_of(entry) };
+	rc = store_commit(c->o->store, ops, n + 1, c->err);
 	if (too_large(c, rc)) {
-		rc = store_commit(c->o->store, ops, 1, c->err);
-		if (rc == STORE_DONE && store_commit(c->o->store, &ops[1], 1, &err) < 0)
+		rc = store_commit(c->o->store, ops, n, c->err);
+		if (rc == STORE_DONE && store_commit(c->o->store, &ops[n], 1, &err) < 0)
 			ops_say(c->o, OPS_TROUBLE, "the history has no entry of epoch %" PRIu64 ": %s", c->new->epoch,
 				err.msg);
 	}
@@ -308,6 +313,11 @@ static int change_try(struct change *c)
 				"someone else changed the map of %s meanwhile; it is at epoch %" PRIu64
 				" now. Begin again with that",
 				c->want->keyspace, c->out->epoch));
+	if (c->want->with && c->out->attempts && !c->sent && c->tried_version == (c->there ? c->item.version : 0))
+		return outcome(c, OPS_MAP_CONFLICT,
+			err_set(c->err, ERR_CONFIG, ER_WRONG_ARGUMENTS,
+				"the map of %s was not changed: %s in the store is another than it has to be",
+				c->want->keyspace, c->want->with->key));
 	rc = c->want->edit(c->want->arg, item_text(c), &c->text, c->err);
 	if (rc < 0)
 		return outcome(c, OPS_MAP_FAILED, rc);

@@ -236,6 +236,29 @@ START_TEST(an_edit_runs_again_when_someone_else_was_faster)
 }
 END_TEST
 
+START_TEST(another_key_must_be_as_it_was)
+{
+	struct store_op lock = { .key = "locks/x", .value = STR("mine"), .check = true };
+	struct ops_map_change c = {
+		.keyspace = "shop", .edit = put_text, .arg = (void *)DOC("1", "a", REPLICA), .with = &lock
+	};
+	struct store_item it;
+
+	put_good(DOC("1", "a", ""), 1);
+	lock.version = 77;
+	ck_assert_int_lt(ops_map_change(&o, &c, &result, &err), 0);
+	ck_assert_int_eq(result.outcome, OPS_MAP_CONFLICT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "locks/x in the store"));
+	stored_is(DOC("1", "a", ""));
+	lock.version = 0;
+	ck_assert_int_eq(ops_map_change(&o, &c, &result, &err), 0);
+	stored_is(DOC("2", "a", REPLICA));
+	ck_assert_int_eq(store_get(store, "locks/x", &it, &err), 0);
+	ck_assert_str_eq(it.value, "mine");
+	store_item_free(&it);
+}
+END_TEST
+
 static int edit_fails(void *arg, struct str old, char **out, struct err *e)
 {
 	(void)arg;
@@ -443,6 +466,7 @@ static void add(TCase *t)
 	tcase_add_test(t, the_history_has_every_epoch);
 	tcase_add_test(t, a_keyspace_that_comes_back_goes_on_counting);
 	tcase_add_test(t, an_edit_runs_again_when_someone_else_was_faster);
+	tcase_add_test(t, another_key_must_be_as_it_was);
 	tcase_add_test(t, nothing_is_written_without_consent);
 	tcase_add_test(t, stranded_rows_must_be_named);
 	tcase_add_test(t, a_document_that_is_no_map_is_judged_by_the_last_that_was);

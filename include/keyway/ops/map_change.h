@@ -38,7 +38,8 @@ struct ops_map_change {
 	/* The key ids whose rows the operator knows to be stranded: all of them and no others, or it is refused. */
 	const struct keyrange *strands;
 	uint32_t strand_n;
-	uint64_t wait_us; /* for the proxies; 0: does not wait */
+	uint64_t wait_us;	     /* for the proxies; 0: does not wait */
+	const struct store_op *with; /* one more key in the same commit (a lock that must still be ours); NULL: none */
 };
 
 struct ops_map_result {
