@@ -28,6 +28,7 @@ static const struct show_view *const views[] = {
 	&show_sessions,
 	&show_pinned,
 	&show_epochs,
+	&show_proxies,
 	&show_digests,
 	&show_allocators,
 	&show_help,
@@ -294,6 +295,12 @@ static void ask_answer(struct run *r, struct show_ask *a)
 	struct column_def *cols = arena_array(&r->arena, struct column_def, v->n_cols);
 	struct show_rows all = { .like = a->like };
 
+	for (uint32_t i = 0; i < a->n_parts; i++) {
+		if (a->parts[i].err.kind) {
+			run_fail(r, &a->parts[i].err);
+			return;
+		}
+	}
 	ask_join(a, &all);
 	for (unsigned i = 0; i < v->n_cols; i++)
 		cols[i] = v->cols[i].type == SHOW_UINT ? column_uint(str_of(v->cols[i].name))
@@ -334,8 +341,9 @@ static void ask_late(struct run *r, struct err *err)
 {
 	(void)r;
 	err_set(err, ERR_TIMEOUT, ER_QUERY_INTERRUPTED,
-		"Query execution was interrupted: not all worker threads have answered within %d s. They are busy or "
-		"stuck: look at the process's CPU and log",
+		"Query execution was interrupted: not all threads, or not the store, have answered within %d s: look "
+		"at the "
+		"process's CPU and log, and at SHOW KEYWAY EPOCHS for the store",
 		SHOW_DEADLINE_US / 1000000);
 }
 
@@ -360,6 +368,17 @@ static void show_view_run(struct run *r, const struct show_view *v, struct str l
 		return;
 	}
 	run_ask(r, a, SHOW_DEADLINE_US, ask_late);
+	if (v->from == SHOW_CONTROL) {
+		struct control *c = &r->w->process->control;
+
+		if (c->post && c->post(c->arg, ask_there, &a->parts[0]))
+			return;
+		ask_free(a);
+		err_set(&err, ERR_LIMIT, ER_OUT_OF_RESOURCES,
+			"too many others ask for SHOW KEYWAY %s just now: try again", v->name);
+		run_fail(r, &err);
+		return;
+	}
 	for (uint32_t i = 0; i < a->n_parts; i++)
 		loop_send(a->parts[i].w->loop, ask_there, &a->parts[i]);
 }

@@ -21,6 +21,7 @@ enum show_right {
 enum show_from {
 	SHOW_HERE,    /* the asked worker knows all of it */
 	SHOW_WORKERS, /* each worker tells its part */
+	SHOW_CONTROL, /* a control thread asks outside: fill() runs there */
 };
 
 enum show_type { SHOW_TEXT, SHOW_UINT };
@@ -48,7 +49,8 @@ struct show_part {
 	struct show_ask *ask;
 	struct worker *w;
 	struct show_rows rows;
-	void *merge; /* for the view's merge(), in rows.arena */
+	void *merge;	/* for the view's merge(), in rows.arena */
+	struct err err; /* kind 0: none. There is nothing to show, and why */
 };
 
 struct show_view {
@@ -102,7 +104,7 @@ void show_keyway(struct run *r, const struct sql_show *show);
 void show_processlist(struct run *r, bool full);
 
 /* The views, by the file that fills them. */
-extern const struct show_view show_shards, show_backends, show_epochs;		      /* show_map.c */
+extern const struct show_view show_shards, show_backends, show_epochs, show_proxies;  /* show_map.c */
 extern const struct show_view show_sessions, show_pools, show_pinned, show_processes; /* show_work.c */
 extern const struct show_view show_allocators;					      /* show_ids.c */
 extern const struct show_view show_digests;					      /* show_digest.c */

@@ -290,3 +290,63 @@ const struct show_view show_epochs = {
 	.right = SHOW_ADMIN,
 	.fill = fill_epochs,
 };
+
+/* --- PROXIES --- */
+
+static void show_optional(struct show_rows *o, const char *z)
+{
+	show_text(o, z ? str_of(z) : str_make(NULL, 0), 512);
+}
+
+static void proxy_row(void *arg, const struct proxy_record *r)
+{
+	struct show_rows *o = arg;
+
+	if (!show_row(o))
+		return;
+	show_optional(o, r->id);
+	show_optional(o, r->address);
+	show_optional(o, r->socket);
+	show_optional(o, r->version);
+	show_optional(o, r->az);
+	show_uint(o, r->pid);
+	show_wall(o, r->started_us);
+	show_z(o, r->stopping ? "stopping" : r->from_cache ? "cached map" : "up");
+	show_optional(o, r->epochs);
+	show_optional(o, r->refused);
+	show_optional(o, r->trouble);
+}
+
+static void fill_proxies(struct show_part *p)
+{
+	const struct control *c = &p->w->process->control;
+
+	if (c->proxies(c->arg, proxy_row, &p->rows, &p->err) == 0)
+		p->err.kind = ERR_OK;
+	else
+		err_wrap(&p->err, "the proxies' records cannot be read");
+}
+
+static const struct show_column proxy_cols[] = {
+	{ "id", SHOW_TEXT, 64 },
+	{ "address", SHOW_TEXT, 255 },
+	{ "socket", SHOW_TEXT, 255 },
+	{ "version", SHOW_TEXT, 64 },
+	{ "az", SHOW_TEXT, 64 },
+	{ "pid", SHOW_UINT, 0 },
+	{ "started", SHOW_TEXT, 19 },
+	{ "state", SHOW_TEXT, 16 },
+	{ "epochs", SHOW_TEXT, 512 },
+	{ "refused", SHOW_TEXT, 512 },
+	{ "trouble", SHOW_TEXT, 512 },
+};
+
+const struct show_view show_proxies = {
+	.name = "PROXIES",
+	.help = "the proxies that are alive, by the records that they keep in the store",
+	.cols = proxy_cols,
+	.n_cols = ARRAY_N(proxy_cols),
+	.right = SHOW_ADMIN,
+	.from = SHOW_CONTROL,
+	.fill = fill_proxies,
+};

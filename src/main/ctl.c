@@ -30,6 +30,7 @@ const struct ctl_command ctl_commands[] = {
 	CTL_VIEW("pinned", "show the sessions that hold a connection to a server, and why"),
 	CTL_VIEW("pools", "show the connections of each worker thread to each server"),
 	CTL_VIEW("epochs", "show the maps that are served, where they come from, and those that were refused"),
+	CTL_VIEW("proxies", "show the proxies that are alive, by the records that they keep in the store"),
 	CTL_VIEW("digests", "show statements by form: how often, how long, how they run"),
 	CTL_VIEW("allocators", "show the id services, and how long the ids at hand last"),
 	{ .name = "kill",

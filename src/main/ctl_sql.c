@@ -154,9 +154,15 @@ static enum ctl_exit from_store(struct ctl *c, const struct ctl_args *a, struct 
 	rc = st ? store_list(st, "proxies/", &items, &err) : ERR_CONFIG;
 	for (uint32_t i = 0; rc == 0 && i < items.n && all->n < PROXIES_MAX; i++) {
 		json_t *doc = json_loadb(items.v[i].value, items.v[i].value_n, 0, NULL);
-		const char *address = json_string_value(json_object_get(doc, "address"));
+		const char *host = json_string_value(json_object_get(doc, "host"));
+		const char *socket = json_string_value(json_object_get(doc, "socket"));
+		json_int_t port = json_integer_value(json_object_get(doc, "port"));
 
-		if (!address || !add_address(all, address))
+		if (host && port > 0 && port <= 65535)
+			add_proxy(all, host, (unsigned)port, NULL);
+		else if (socket && socket[0] == '/')
+			add_proxy(all, NULL, 0, socket);
+		else
 			ctl_progress(c, "%s in the store names no address", items.v[i].key);
 		json_decref(doc);
 	}

@@ -33,6 +33,7 @@ static const struct {
 		"keyspace shard name address az role state serves health lag_ms latency_us in_flight connections why" },
 	{ "sessions", "id user host target command state time_ms transaction shards pinned statement" },
 	{ "epochs", "keyspace epoch since from store refused refused_why" },
+	{ "proxies", "id address version az state epochs refused trouble" },
 	{ "digests", "digest keyspace route count errors avg_us max_us text" },
 	{ "allocators", "allocator endpoint tag state ids failures ids_left per_second empty_in_s last_error" },
 };

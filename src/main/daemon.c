@@ -1,6 +1,7 @@
 /* daemon.c - the process: starts the threads, follows signals, stops in order. Main thread; topo's callbacks come on
  * its control thread. */
 #include "daemon.h"
+#include "control.h"
 #include "keyway/io/listener.h"
 #include "keyway/main/daemon.h"
 #include "wire_store.h"
@@ -123,6 +124,9 @@ static int daemon_topo(struct daemon *d, struct err *err)
 	wire_store_config(d->cfg, &sc);
 	d->process.topo = topo_start(&tc, err);
 	if (!d->process.topo)
+		return ERR_CONFIG;
+	d->control = control_start(&sc, &d->process.control, err);
+	if (!d->control)
 		return ERR_CONFIG;
 	if (topo_wait(d->process.topo, SCHEMA_WAIT_US, &late) < 0)
 		log_warn("%s", late.msg);
@@ -274,6 +278,7 @@ static void daemon_free(struct daemon *d)
 	for (uint32_t i = 0; d->fronts && i < p->n_workers; i++)
 		front_free(d->fronts[i]);
 	/* their callbacks send to the workers' loops: end them before those go */
+	control_stop(d->control);
 	topo_stop(p->topo);
 	health_free(d->health);
 	ids_free(p->ids);

@@ -7,10 +7,13 @@
 #include "keyway/main/config.h"
 #include <pthread.h>
 
+struct control_thread;
+
 struct daemon {
 	const char *path;
 	struct config *cfg;
 	struct process process;
+	struct control_thread *control;
 	struct server_directory *servers;
 	struct health *health;
 	SSL_CTX *backend_tls;

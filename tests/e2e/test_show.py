@@ -13,7 +13,7 @@ from rawmysql import ServerError
 pytestmark = pytest.mark.usefixtures("only_cluster")
 
 THREADS = 3
-ADMIN_VIEWS = ["SHARDS", "BACKENDS", "POOLS", "EPOCHS", "ALLOCATORS"]
+ADMIN_VIEWS = ["SHARDS", "BACKENDS", "POOLS", "EPOCHS", "DIGESTS", "ALLOCATORS"]
 OWN_VIEWS = ["SESSIONS", "PINNED"]
 
 

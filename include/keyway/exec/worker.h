@@ -47,10 +47,31 @@ struct exec_config {
 struct exec_config *exec_config_ref(struct exec_config *c);
 void exec_config_unref(struct exec_config *c);
 
+/* One proxy as it describes itself in the store: texts, which live for the call; NULL: it does not say. */
+struct proxy_record {
+	const char *id, *address, *socket, *version, *az;
+	const char *epochs;  /* "shop 12, users 3" */
+	const char *refused; /* "shop <why>" */
+	const char *trouble; /* with the store */
+	uint64_t pid, started_us;
+	bool stopping, from_cache;
+};
+typedef void proxy_record_fn(void *arg, const struct proxy_record *r);
+
+/* What workers have done by a thread that may block. */
+struct control {
+	void *arg;
+	/* @run(@run_arg) there, after what was posted before; false: too much waits. Any thread. */
+	bool (*post)(void *arg, void (*run)(void *), void *run_arg);
+	/* On that thread only: reads the proxies' records. Negative: the store did not answer. */
+	int (*proxies)(void *arg, proxy_record_fn *row, void *row_arg, struct err *err);
+};
+
 /* Shared by all workers; thread-safe by itself. */
 struct process {
 	struct topo *topo;
 	struct ids *ids; /* NULL: no allocators */
+	struct control control;
 	struct worker **workers;
 	uint32_t n_workers;
 	uint64_t scan_seed;
