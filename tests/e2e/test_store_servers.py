@@ -128,3 +128,6 @@ def test_a_package_that_is_nowhere_is_told(tmp_path, monkeypatch):
     with pytest.raises(Failure, match="could not be fetched"):
         debs.program("usr/bin/keyway-none", "keyway-none", str(tmp_path), "bullseye")
     assert os.listdir(str(tmp_path)) == []
+    monkeypatch.setattr(debs, "fetch", lambda *_: pytest.fail("it was tried again"))
+    with pytest.raises(Failure, match="could not be fetched"):
+        debs.program("usr/bin/keyway-none", "keyway-none", str(tmp_path), "bullseye")

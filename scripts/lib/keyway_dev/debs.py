@@ -11,6 +11,7 @@ from . import Failure
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 UPDATE_TIMEOUT = 240
+FAILED = {}     # what this process has tried to fetch in vain: not again, many tests may ask
 
 
 def mirrors():
@@ -97,6 +98,8 @@ def program(path, package, cache, suite=None):
     found = mirrors()
     if not suite or not found:
         raise Failure("%s is not installed, and this machine's apt sources name no Debian mirror" % package)
+    if (place, tuple(found)) in FAILED:
+        raise FAILED[place, tuple(found)]
     os.makedirs(cache, exist_ok=True)
     why = None
     for mirror in found:
@@ -115,4 +118,5 @@ def program(path, package, cache, suite=None):
             why = x
         finally:
             shutil.rmtree(tmp, ignore_errors=True)
-    raise Failure("%s of Debian %s could not be fetched: %s" % (package, suite, why))
+    FAILED[place, tuple(found)] = Failure("%s of Debian %s could not be fetched: %s" % (package, suite, why))
+    raise FAILED[place, tuple(found)]
