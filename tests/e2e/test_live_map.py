@@ -8,10 +8,12 @@ import time
 import pymysql
 import pytest
 
-from conftest import DIRECT, shop_document
+from conftest import BUILD, DIRECT, shop_document
 from keyway_dev import Failure
+from keyway_dev.cluster import Cluster
 from keyway_dev.process import wait_for
 from load import Sysbench, Writers
+from netrig import Rig
 
 LONG = bool(os.environ.get("KEYWAY_LONG"))
 EDITS = 60 if LONG else 8
@@ -20,14 +22,33 @@ PHASE = 60 if LONG else 3
 pytestmark = [pytest.mark.skipif(DIRECT, reason="only with Keyway"), pytest.mark.timeout(1800 if LONG else 300)]
 
 
+class FarStore(Cluster):
+    """Its proxies reach the store through a relay."""
+
+    def start_store(self):
+        super().start_store()
+        self.rig = Rig(BUILD, seed=3)
+        self.wires = []
+        for endpoint in self.store.server.endpoints:
+            self.wires.append(self.rig.wire(("127.0.0.1", int(endpoint.rsplit(":", 1)[1]))))
+        self.store.access = {"endpoints": ["http://127.0.0.1:%d" % w.port for w in self.wires]}
+
+    def stop(self, keep=False):
+        codes = super().stop(keep)
+        if hasattr(self, "rig"):
+            assert self.rig.stop() == 0
+        return codes
+
+
 class Live:
     """A cluster whose map says where the one row of the table flip is read: every edit moves it, so that a read tells
     which map a proxy goes by."""
 
-    def __init__(self, make_site, kind, **options):
+    def __init__(self, make_site, kind, cluster_class=Cluster, **options):
         doc = shop_document(2)
         doc["tables"]["flip"] = {"kind": "pinned", "shard": "-80"}
-        self.site = make_site([doc], store=kind, store_options=options, proxies=2, tables=True)
+        self.site = make_site([doc], store=kind, store_options=options, proxies=2, tables=True,
+                              cluster_class=cluster_class)
         self.cluster, self.doc = self.site.cluster, copy.deepcopy(self.site.cluster.documents[0])
         self.server = self.cluster.store.server
         for b in self.cluster.backends:
@@ -202,6 +223,40 @@ def test_consul_fails_under_load(live):
     server.start().wait_ready()
     took = cluster.edit(60)
     cluster.phase("back, an edit written in %.1f, served %.1f s later" % took, before)
+    cluster.finish()
+
+
+@pytest.mark.parametrize("kind", ["etcd", "consul"])
+def test_a_bad_network_to_the_store(live, kind):
+    """Its connections are reset, its bytes come one by one, or nothing comes and nobody is told: epochs arrive all the
+    same, or once they can, and statements know nothing of it."""
+    cluster = live(kind, cluster_class=FarStore)
+    (wire,) = cluster.cluster.wires
+    cluster.load(proxies=(0,))
+    took = []
+    for n in range(EDITS if LONG else 4):
+        wire.drop("rst" if n % 2 else "fin")
+        took.append(sum(cluster.edit(60)))
+    print("connections cut before each edit: served after %.1f s (median), %.1f s (worst)"
+          % (statistics.median(took), max(took)))
+    wire.set(delay=20000, jitter=10000)
+    wire.set("down", segment=100, gap=100)
+    wire.drop()
+    print("far and in small pieces: %.1f s" % sum(cluster.edit(60)))
+    wire.set("down", segment=0, gap=0)
+    wire.cut("down", 150, "rst")
+    wire.drop()
+    cluster.phase("every connection is cut after 150 bytes")
+    wire.calm()
+    cluster.edit(60)
+    wire.set(hole=1)
+    cluster.phase("nothing comes, nobody is told")
+    wire.set(hole=0)
+    print("heard of again: %.1f s" % sum(cluster.edit(60)))
+    wire.set("up", hole=1)
+    cluster.phase("only what it says comes")
+    wire.set("up", hole=0)
+    cluster.edit(60)
     cluster.finish()
 
 
