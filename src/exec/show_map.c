@@ -254,9 +254,9 @@ static void fill_epochs(struct show_part *p)
 		show_str(&p->rows, str_of(k->name));
 		show_uint(&p->rows, k->epoch);
 		show_wall(&p->rows, k->loaded_us);
-		show_z(&p->rows, k->from_cache ? "cache" : "store");
+		show_z(&p->rows, k->from_cache ? "cache" : k->gone ? "before" : "store");
 		show_z(&p->rows, st.store_up ? "up" : "down");
-		show_str(&p->rows, str_of(st.store_up ? "" : st.store_err.msg));
+		show_str(&p->rows, str_of(st.store_err.kind ? st.store_err.msg : ""));
 		show_uint(&p->rows, k->refused_n);
 		show_wall(&p->rows, k->refused_us);
 		show_str(&p->rows, str_of(k->refused_us ? k->refused_err.msg : ""));

@@ -122,6 +122,9 @@ static void worker_use(struct worker *w, struct routes *routes)
 		shard_routes_free(old, old_routes->snapshot->map->keyspace_n);
 		routes_unref(old_routes);
 	}
+	atomic_store(&w->generation, routes->snapshot->generation);
+	if (w->process->installed)
+		w->process->installed(w->process->installed_arg);
 }
 
 struct worker *worker_new(struct process *process, uint32_t index, struct exec_config *cfg, struct routes *routes)

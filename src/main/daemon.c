@@ -4,6 +4,7 @@
 #include "control.h"
 #include "keyway/io/listener.h"
 #include "keyway/main/daemon.h"
+#include "presence.h"
 #include "wire_store.h"
 #include "keyway/util/log.h"
 #include <errno.h>
@@ -58,6 +59,7 @@ static void on_snapshot(void *arg, struct snapshot *sn)
 	pthread_mutex_lock(&d->lock);
 	daemon_install_routes(d, wire_routes(d, sn));
 	pthread_mutex_unlock(&d->lock);
+	presence_snapshot(d->presence, sn);
 }
 
 /* From health's thread: a server, or who is written to, has changed. */
@@ -262,6 +264,7 @@ static void daemon_stop(struct daemon *d)
 	uint64_t deadline = clock_mono_us() + d->cfg->limits.drain_timeout_us;
 
 	sd_notify(0, "STOPPING=1");
+	presence_stopping(d->presence);
 	pthread_mutex_lock(&d->lock);
 	d->running = false;
 	pthread_mutex_unlock(&d->lock);
@@ -277,6 +280,7 @@ static void daemon_free(struct daemon *d)
 
 	for (uint32_t i = 0; d->fronts && i < p->n_workers; i++)
 		front_free(d->fronts[i]);
+	presence_stop(d->presence);
 	/* their callbacks send to the workers' loops: end them before those go */
 	control_stop(d->control);
 	topo_stop(p->topo);
@@ -292,6 +296,7 @@ static void daemon_free(struct daemon *d)
 		if (d->cfg->listen[i].socket[0])
 			unlink(d->cfg->listen[i].socket);
 	}
+	presence_free(d->presence);
 	routes_unref(d->routes);
 	server_directory_free(d->servers);
 	front_shared_free(d->shared);
@@ -335,6 +340,7 @@ static void raise_descriptors(void)
 int daemon_run(const char *path, struct config *cfg)
 {
 	struct daemon d = { .path = path, .cfg = cfg };
+	struct store_config sc;
 	struct health_config hc;
 	sigset_t set;
 	struct err err;
@@ -374,8 +380,13 @@ int daemon_run(const char *path, struct config *cfg)
 		if (!d.process.ids)
 			goto failed;
 	}
+	d.presence = presence_new(&d);
+	d.process.installed = presence_installed;
+	d.process.installed_arg = d.presence;
 	if (daemon_topo(&d, &err) < 0 || daemon_workers(&d, &err) < 0)
 		goto failed;
+	wire_store_config(cfg, &sc);
+	presence_start(d.presence, &sc);
 	write_pid(cfg->pid_file);
 	log_info("keyway %s serves with %u workers", KEYWAY_VERSION, d.process.n_workers);
 	sd_notifyf(0, "READY=1\nSTATUS=serving\nMAINPID=%ld", (long)getpid());

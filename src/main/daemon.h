@@ -16,6 +16,7 @@ struct daemon {
 	struct control_thread *control;
 	struct server_directory *servers;
 	struct health *health;
+	struct presence *presence;
 	SSL_CTX *backend_tls;
 	struct front_shared *shared;
 	struct exec_config *exec_cfg;

@@ -78,6 +78,8 @@ void documents_put(struct documents *d, struct str key, struct str text)
 		*doc = (struct document){ .key = str_dup(key) };
 	}
 	free(doc->text);
+	if (text.p)
+		doc->held = false;
 	doc->text = text.p ? str_dup(text) : NULL;
 	doc->text_n = text.n;
 	doc->fresh = true;
@@ -184,12 +186,56 @@ static bool settle_one(struct documents *d, struct document *doc, uint64_t now_u
 	return true;
 }
 
+bool documents_none(const struct documents *d)
+{
+	for (uint32_t i = 0; i < d->n; i++) {
+		if (d->docs[i].text)
+			return false;
+	}
+	return true;
+}
+
+uint32_t documents_held(const struct documents *d)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < d->n; i++)
+		n += d->docs[i].held;
+	return n;
+}
+
+void documents_give_up_held(struct documents *d)
+{
+	if (documents_none(d))
+		return;
+	for (uint32_t i = 0; i < d->n; i++)
+		d->docs[i].held = false;
+}
+
+/* All went at once: whoever deletes a keyspace leaves others, or means the store itself. */
+static void hold_emptied(struct documents *d)
+{
+	uint32_t n = 0;
+
+	if (!d->hold_emptied || !documents_none(d))
+		return;
+	for (uint32_t i = 0; i < d->n; i++) {
+		n += d->docs[i].good && !d->docs[i].held;
+		d->docs[i].held = d->docs[i].good != NULL;
+	}
+	if (n)
+		log_error("the map store had keyspaces and has none now: the last good map stays; put the documents "
+			  "back, "
+			  "or, if they are to go, write the others and reload");
+}
+
 bool documents_settle(struct documents *d, uint64_t now_us)
 {
 	bool changed = false, room = false;
 
+	hold_emptied(d);
 	for (uint32_t i = d->n; i-- > 0;) {
-		if (d->docs[i].text)
+		if (d->docs[i].text || d->docs[i].held)
 			continue;
 		changed |= d->docs[i].good != NULL;
 		room = true;
@@ -201,7 +247,7 @@ bool documents_settle(struct documents *d, uint64_t now_us)
 		struct document *doc = &d->docs[i];
 
 		/* one that was refused beside another that has gone now gets its turn */
-		if (!doc->fresh && !(room && doc->refused_us))
+		if (!doc->text || (!doc->fresh && !(room && doc->refused_us)))
 			continue;
 		doc->fresh = false;
 		changed |= settle_one(d, doc, now_us);

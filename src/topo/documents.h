@@ -11,6 +11,7 @@ struct document {
 	char *text; /* the newest, good or not */
 	size_t text_n;
 	bool fresh;	       /* not judged yet */
+	bool held;	       /* gone from the store together with all others: served as before */
 	struct keyspace *good; /* NULL: none so far */
 	uint64_t loaded_us;    /* when good came */
 	uint64_t refused_n;
@@ -20,6 +21,7 @@ struct document {
 
 struct documents {
 	bool keys_are_keyspaces;
+	bool hold_emptied;	/* a store that had keyspaces and has none is not believed */
 	const char *cache_path; /* for messages; may be NULL. Borrowed */
 	struct document *docs;
 	uint32_t n, cap;
@@ -37,6 +39,12 @@ void documents_add_cached(struct documents *d, struct keyspace *ks);
 void documents_put(struct documents *d, struct str key, struct str text);
 /* Judges what is new; each document refused is logged once. True when what is served has changed. */
 bool documents_settle(struct documents *d, uint64_t now_us);
+/* How many are served though the store that had them came to have none. */
+uint32_t documents_held(const struct documents *d);
+/* The store has none that could be served, or was served. */
+bool documents_none(const struct documents *d);
+/* Those held are given up, if the store has others again (someone who knows has asked for it). */
+void documents_give_up_held(struct documents *d);
 /* Documents of the newest state that are refused. */
 uint32_t documents_refused(const struct documents *d);
 /* The cached keyspaces stand in while the store cannot be read or refused documents may be theirs. Drops them all when
@@ -46,10 +54,12 @@ bool documents_is_cached(const struct documents *d, const struct keyspace *ks);
 /* What is served: one reference for the caller. */
 struct map *documents_map(const struct documents *d);
 
-/* The last good map on disk: "keyway-map-cache 1 XXH64 BYTES\n", then "BYTES\n" and the document of each keyspace. */
+/* The last good map on disk: "keyway-map-cache 2 XXH64 BYTES\n", then "BYTES\n" and the identity of the store that it
+ * came from ("" when the store has none), and the same for the document of each keyspace. Version 1 had no identity. */
 /* 0 or ERR_CONFIG; written to a new file that is renamed over the old one. */
-MUST_CHECK int cache_write(const char *path, const struct map *m, struct err *err);
-/* Gives its keyspaces to @d. ERR_CONFIG when it is there but damaged; a missing file is no error. */
-MUST_CHECK int cache_read(const char *path, struct documents *d, struct err *err);
+MUST_CHECK int cache_write(const char *path, const struct map *m, const char *identity, struct err *err);
+/* Gives its keyspaces to @d, and @identity on the heap, or NULL. ERR_CONFIG when it is there but damaged; a missing
+ * file is no error. */
+MUST_CHECK int cache_read(const char *path, struct documents *d, char **identity, struct err *err);
 
 #endif

@@ -1,6 +1,6 @@
-/* topo.c - the control thread: judges what the store tells, reads schemas, publishes snapshots.
- * For main, which hands the snapshots to the workers, and for the executor after DDL.
- * Its own thread; the public functions are called from any. */
+/* topo.c - the control threads: one judges what the store tells, one reads schemas, so that a server that hangs does
+ * not hold up a new map; both publish snapshots. For main, which hands the snapshots to the workers, and for the
+ * executor after DDL. Threads of its own; the public functions are called from any. */
 #include "keyway/topo/topo.h"
 #include <mysql.h>
 #include <pthread.h>
@@ -15,6 +15,8 @@
 
 #define RETRY_MIN_US   1000000
 #define RETRY_MAX_US   30000000
+#define REMIND_US      60000000
+#define NEVER_US       UINT64_MAX
 #define COMPARE_SHARDS 4 /* how many other shards each reading is compared with */
 
 /* What is known of a keyspace of the served map, by name: it outlives epochs. */
@@ -30,6 +32,8 @@ struct watched {
 	uint64_t backoff_us; /* 0: the last reading was good */
 	uint32_t compared;   /* shard to compare next */
 	char *difference;    /* the one logged last */
+	bool reading;	     /* the reader has it: it is the reader's to free once dropped */
+	bool dropped;
 };
 
 struct refresh {
@@ -49,62 +53,74 @@ struct change {
 struct topo {
 	struct topo_config cfg; /* texts owned */
 	struct store_follower *store;
-	pthread_t thread;
+	pthread_t thread, reader;
 	bool running;
 
+	pthread_mutex_t publishing; /* snapshots go out one after another, in their order; taken before lock */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;  /* for the control thread */
+	pthread_cond_t wake;  /* for the map's thread */
+	pthread_cond_t due;   /* for the reader */
 	pthread_cond_t tried; /* for topo_wait() */
 	/* under the lock: */
 	bool stopping;
 	bool settled; /* changes wait to be acted on */
+	bool give_up_held;
 	struct change *changes, **changes_end;
 	struct refresh *refreshes, **refreshes_end;
-	struct err store_err; /* kind 0: up */
+	struct err store_err;	 /* kind 0: up */
+	char *identity;		 /* of the store whose map is served: "BASE/MARK"; NULL: none is known */
+	struct err identity_err; /* kind 0: it is the one that answers */
+	bool identity_news;	 /* not in the cache yet */
 	struct snapshot *current;
 	int busy_fd; /* of the server being read */
-	/* written by the control thread under the lock; it alone reads them without: */
-	struct documents docs;
-	struct watched *watched;
+	struct watched **watched;
 	uint32_t watched_n;
 	uint64_t generation;
+	/* written by the map's thread under the lock; it alone reads them without: */
+	struct documents docs;
+	uint64_t remind_us; /* its own, monotonic */
 };
 
 static struct watched *watched_find(const struct topo *t, struct str name)
 {
 	for (uint32_t i = 0; i < t->watched_n; i++) {
-		if (str_eqz(name, t->watched[i].name))
-			return &t->watched[i];
+		if (str_eqz(name, t->watched[i]->name))
+			return t->watched[i];
 	}
 	return NULL;
 }
 
-static void watched_clear(struct watched *w)
+static void watched_free(struct watched *w)
 {
 	free(w->name);
 	free(w->from);
 	free(w->difference);
 	schema_unref(w->schema);
 	server_facts_unref(w->facts);
+	free(w);
 }
 
 /* Makes the list follow @m; keyspaces that are new or have a new map are due now. Under the lock. */
 static void watched_follow(struct topo *t, const struct map *m, const struct map *old)
 {
 	for (uint32_t i = t->watched_n; i-- > 0;) {
-		if (map_keyspace(m, str_of(t->watched[i].name)))
+		struct watched *w = t->watched[i];
+
+		if (map_keyspace(m, str_of(w->name)))
 			continue;
-		watched_clear(&t->watched[i]);
 		t->watched[i] = t->watched[--t->watched_n];
+		w->dropped = true;
+		if (!w->reading)
+			watched_free(w);
 	}
 	for (uint32_t i = 0; i < m->keyspace_n; i++) {
 		const struct keyspace *ks = m->keyspaces[i];
 		struct watched *w = watched_find(t, ks->name);
 
 		if (!w) {
-			t->watched = xrealloc(t->watched, (t->watched_n + 1) * sizeof(*t->watched));
-			w = &t->watched[t->watched_n++];
-			*w = (struct watched){ .name = str_dup(ks->name) };
+			t->watched = xrealloc(t->watched, (t->watched_n + 1) * sizeof(struct watched *));
+			w = t->watched[t->watched_n++] = xcalloc(1, sizeof(*w));
+			w->name = str_dup(ks->name);
 		}
 		if (!old || map_keyspace(old, ks->name) != ks) {
 			w->due_us = 0;
@@ -114,12 +130,13 @@ static void watched_follow(struct topo *t, const struct map *m, const struct map
 	}
 }
 
-/* Puts a snapshot together from what is known now and makes it the current one. */
-static void publish(struct topo *t, const struct map *map)
+/* Puts a snapshot together from what is known now and makes it the current one. Under both locks; the one that was
+ * current is the caller's. */
+static struct snapshot *make_current(struct topo *t, const struct map *map)
 {
 	const struct schema **schemas = xcalloc(map->keyspace_n + 1, sizeof(*schemas));
 	const struct server_facts **facts = xcalloc(map->keyspace_n + 1, sizeof(*facts));
-	struct snapshot *s, *old;
+	struct snapshot *old = t->current;
 
 	for (uint32_t i = 0; i < map->keyspace_n; i++) {
 		const struct watched *w = watched_find(t, map->keyspaces[i]->name);
@@ -127,17 +144,17 @@ static void publish(struct topo *t, const struct map *map)
 		schemas[i] = w ? w->schema : NULL;
 		facts[i] = w ? w->facts : NULL;
 	}
-	s = snapshot_build(map, schemas, facts, t->generation + 1);
+	t->current = snapshot_build(map, schemas, facts, ++t->generation);
 	free(schemas);
 	free(facts);
-	pthread_mutex_lock(&t->lock);
-	t->generation++;
-	old = t->current;
-	t->current = s;
-	pthread_mutex_unlock(&t->lock);
-	snapshot_unref(old);
+	return old;
+}
+
+/* With the order of snapshots held, but not the lock: the current one stays so. */
+static void hand_out(struct topo *t)
+{
 	if (t->running && t->cfg.publish)
-		t->cfg.publish(t->cfg.publish_arg, s);
+		t->cfg.publish(t->cfg.publish_arg, t->current);
 }
 
 /* Judges what the store has told; publishes when the served map changes. */
@@ -146,9 +163,15 @@ static void act_on_changes(struct topo *t)
 	struct change *c, *next;
 	struct map *m, *old;
 	struct err err;
-	bool changed, up;
+	struct snapshot *replaced = NULL;
+	bool changed, up, news, first;
+	char *identity;
 
+	pthread_mutex_lock(&t->publishing);
 	pthread_mutex_lock(&t->lock);
+	if (t->give_up_held)
+		documents_give_up_held(&t->docs);
+	t->give_up_held = false;
 	c = t->changes;
 	t->changes = NULL;
 	t->changes_end = &t->changes;
@@ -160,19 +183,29 @@ static void act_on_changes(struct topo *t)
 		free(c->text);
 		free(c);
 	}
-	up = t->store_err.kind == 0;
+	up = t->store_err.kind == 0 && t->identity_err.kind == 0;
 	changed = documents_settle(&t->docs, clock_wall_us());
-	changed |= documents_drop_cached(&t->docs, up);
+	changed |= documents_drop_cached(&t->docs, up && !documents_none(&t->docs));
+	identity = xstrdup(t->identity ? t->identity : "");
+	news = t->identity_news;
+	t->identity_news = false;
 	old = t->current ? map_ref(t->current->map) : NULL;
 	m = documents_map(&t->docs);
-	if (changed || !old)
+	first = !old;
+	if (changed || first) {
 		watched_follow(t, m, old);
-	pthread_mutex_unlock(&t->lock);
-	if (changed || !old) {
-		if (t->cfg.cache_path && changed && cache_write(t->cfg.cache_path, m, &err) < 0)
-			log_warn("the last good map is not cached: %s", err.msg);
-		publish(t, m);
+		replaced = make_current(t, m);
+		pthread_cond_signal(&t->due);
 	}
+	pthread_mutex_unlock(&t->lock);
+	if (changed || first)
+		hand_out(t);
+	pthread_mutex_unlock(&t->publishing);
+	snapshot_unref(replaced);
+	if (t->cfg.cache_path && (changed || news) && m->keyspace_n &&
+		cache_write(t->cfg.cache_path, m, identity, &err) < 0)
+		log_warn("the last good map is not cached: %s", err.msg);
+	free(identity);
 	map_unref(m);
 	map_unref(old);
 }
@@ -374,14 +407,13 @@ static bool facts_same(const struct server_facts *a, const struct server_facts *
 	       a->lower_case_table_names == b->lower_case_table_names;
 }
 
-/* Takes over what was read. True when anything in it is news. */
+/* Takes over what was read. True when anything in it is news. Under the lock. */
 static bool note_reading(struct topo *t, struct watched *w, struct reading *r)
 {
 	uint64_t now = clock_mono_us();
 	bool news = false;
 	char text[ERR_MSG_MAX];
 
-	pthread_mutex_lock(&t->lock);
 	w->tried = true;
 	if (r->facts && !(w->facts && facts_same(w->facts, r->facts))) {
 		server_facts_unref(w->facts);
@@ -401,24 +433,41 @@ static bool note_reading(struct topo *t, struct watched *w, struct reading *r)
 			log_info("keyspace %s: schema read again from %s", w->name, w->from);
 		w->err = (struct err){ 0 };
 		w->backoff_us = 0;
-		w->due_us = now + t->cfg.schema_refresh_us;
+		w->due_us = MIN(w->due_us, now + t->cfg.schema_refresh_us);
 	} else {
 		if (!w->err.kind || strcmp(w->err.msg, r->err.msg) != 0)
 			log_warn("keyspace %s: schema not read: %s", w->name,
 				log_text(str_of(r->err.msg), text, sizeof(text)));
 		w->err = r->err;
 		w->backoff_us = w->backoff_us ? MIN(w->backoff_us * 2, (uint64_t)RETRY_MAX_US) : RETRY_MIN_US;
-		w->due_us = now + w->backoff_us;
+		w->due_us = MIN(w->due_us, now + w->backoff_us);
 	}
 	pthread_cond_broadcast(&t->tried);
-	pthread_mutex_unlock(&t->lock);
 	return news;
 }
 
-/* Reads one keyspace's schema and publishes it when it is news. */
-static void refresh_keyspace(struct topo *t, struct watched *w, bool compare, struct reading *r)
+/* Takes over what was read, and publishes it if it is news. */
+static void note_and_publish(struct topo *t, struct watched *w, struct reading *r)
 {
-	const struct keyspace *ks = map_keyspace(t->current->map, str_of(w->name));
+	struct snapshot *replaced = NULL;
+	bool news;
+
+	pthread_mutex_lock(&t->publishing);
+	pthread_mutex_lock(&t->lock);
+	news = !w->dropped && note_reading(t, w, r);
+	if (news)
+		replaced = make_current(t, t->current->map);
+	pthread_mutex_unlock(&t->lock);
+	if (news)
+		hand_out(t);
+	pthread_mutex_unlock(&t->publishing);
+	snapshot_unref(replaced);
+}
+
+/* Reads the schema of @w, a keyspace of @map, and publishes it when it is news. */
+static void refresh_keyspace(struct topo *t, const struct map *map, struct watched *w, bool compare, struct reading *r)
+{
+	const struct keyspace *ks = map_keyspace(map, str_of(w->name));
 	struct server_reach reach = {
 		.connect_timeout_us = t->cfg.connect_timeout_us,
 		.read_timeout_us = t->cfg.read_timeout_us,
@@ -432,8 +481,7 @@ static void refresh_keyspace(struct topo *t, struct watched *w, bool compare, st
 		read_pinned(t, ks, w, &reach, r);
 	if (is_stopping(t))
 		return;
-	if (note_reading(t, w, r))
-		publish(t, t->current->map);
+	note_and_publish(t, w, r);
 	if (compare && r->rc == 0 && r->schema)
 		compare_shards(t, ks, w, r, &reach);
 }
@@ -480,12 +528,56 @@ static void complete(struct refresh *list, const struct err *err)
 	}
 }
 
+/* The keyspace @name (NULL: the first that is due), which stays until end_reading(), and the map that it is of. NULL:
+ * there is none; *@next (which may be NULL) is when there will be. */
+static struct watched *begin_reading_at(struct topo *t, const char *name, struct map **map, uint64_t *next)
+{
+	uint64_t now = clock_mono_us();
+	struct watched *w = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (name)
+		w = watched_find(t, str_of(name));
+	for (uint32_t i = 0; !name && i < t->watched_n; i++) {
+		if (t->watched[i]->due_us <= now && !w)
+			w = t->watched[i];
+		else
+			*next = MIN(*next, t->watched[i]->due_us);
+	}
+	if (w) {
+		w->reading = true;
+		w->due_us = NEVER_US; /* unless a new map makes it due while it is read */
+		*map = map_ref(t->current->map);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return w;
+}
+
+static struct watched *begin_reading(struct topo *t, const char *name, struct map **map)
+{
+	return begin_reading_at(t, name, map, NULL);
+}
+
+static void end_reading(struct topo *t, struct watched *w, struct map *map)
+{
+	bool dropped;
+
+	pthread_mutex_lock(&t->lock);
+	w->reading = false;
+	dropped = w->dropped;
+	pthread_mutex_unlock(&t->lock);
+	if (dropped)
+		watched_free(w);
+	map_unref(map);
+}
+
 static void serve_refreshes(struct topo *t)
 {
 	struct refresh *list;
 
 	while (!is_stopping(t) && (list = take_refreshes(t))) {
-		struct watched *w = watched_find(t, str_of(list->keyspace));
+		struct map *map;
+		struct watched *w = begin_reading(t, list->keyspace, &map);
 		struct reading r;
 		struct err err;
 
@@ -494,7 +586,8 @@ static void serve_refreshes(struct topo *t)
 			complete(list, &err);
 			continue;
 		}
-		refresh_keyspace(t, w, false, &r);
+		refresh_keyspace(t, map, w, false, &r);
+		end_reading(t, w, map);
 		complete(list, r.rc < 0 ? &r.err : NULL);
 		reading_free(&r);
 	}
@@ -503,60 +596,104 @@ static void serve_refreshes(struct topo *t)
 /* Reads one keyspace that is due. Returns when the next one is: 0 at once. */
 static uint64_t serve_due(struct topo *t)
 {
-	uint64_t now = clock_mono_us(), next = UINT64_MAX;
-	struct watched *due = NULL;
+	uint64_t next = NEVER_US;
+	struct map *map;
+	struct watched *due = begin_reading_at(t, NULL, &map, &next);
 	struct reading r;
 
-	for (uint32_t i = 0; i < t->watched_n; i++) {
-		if (t->watched[i].due_us <= now && !due)
-			due = &t->watched[i];
-		else
-			next = MIN(next, t->watched[i].due_us);
-	}
 	if (!due)
 		return next;
-	refresh_keyspace(t, due, true, &r);
+	refresh_keyspace(t, map, due, true, &r);
+	end_reading(t, due, map);
 	reading_free(&r);
 	return 0;
 }
 
-static void wait_until(struct topo *t, uint64_t due_us)
+/* Under the lock, until @cond is signalled or @due_us has come. */
+static void wait_until(struct topo *t, pthread_cond_t *cond, uint64_t due_us)
 {
-	uint64_t now = clock_mono_us(), wait_us = due_us > now ? MIN(due_us - now, (uint64_t)60000000) : 0;
-	struct timespec at;
+	uint64_t now = clock_mono_us(), at_us = MIN(due_us, now + 60000000);
+	struct timespec at = { .tv_sec = (time_t)(at_us / 1000000), .tv_nsec = (long)(at_us % 1000000) * 1000 };
 
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (time_t)(wait_us / 1000000);
-	at.tv_nsec += (long)(wait_us % 1000000) * 1000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_nsec -= 1000000000;
-		at.tv_sec++;
-	}
-	pthread_mutex_lock(&t->lock);
-	while (!t->stopping && !t->settled && !t->refreshes && wait_us &&
-		pthread_cond_timedwait(&t->wake, &t->lock, &at) == 0)
-		;
-	pthread_mutex_unlock(&t->lock);
+	if (at_us > now)
+		(void)pthread_cond_timedwait(cond, &t->lock, &at);
 }
 
-static void *topo_thread(void *arg)
+/* Why the map may not be the newest; kind 0: it is. Under the lock. */
+static void trouble(const struct topo *t, struct err *out)
+{
+	uint32_t held = documents_held(&t->docs);
+
+	*out = t->store_err.kind ? t->store_err : t->identity_err;
+	if (out->kind)
+		return;
+	if (held)
+		err_set(out, ERR_CONFIG, ER_WRONG_ARGUMENTS,
+			"the map store came to have no keyspaces at all: %u that it had are served as they were; put "
+			"their "
+			"documents back, or write those that are to be and reload",
+			held);
+	else if (t->docs.cached_n)
+		err_set(out, ERR_CONFIG, ER_WRONG_ARGUMENTS,
+			"%u keyspaces are served from the cached map: the store has no good documents of them",
+			t->docs.cached_n);
+}
+
+/* A map that may be old is told again and again. */
+static void remind(struct topo *t)
+{
+	uint64_t now = clock_mono_us();
+	struct err err;
+	uint32_t cached;
+
+	if (now < t->remind_us)
+		return;
+	t->remind_us = now + REMIND_US;
+	pthread_mutex_lock(&t->lock);
+	trouble(t, &err);
+	cached = t->docs.cached_n;
+	pthread_mutex_unlock(&t->lock);
+	if (err.kind)
+		log_warn("STALE MAP: %s%s", err.msg, cached ? " (it was read from the cache)" : "");
+}
+
+static void *map_thread(void *arg)
+{
+	struct topo *t = arg;
+
+	while (!is_stopping(t)) {
+		bool settled;
+
+		remind(t);
+		pthread_mutex_lock(&t->lock);
+		if (!t->settled && !t->stopping)
+			wait_until(t, &t->wake, t->remind_us);
+		settled = t->settled;
+		pthread_mutex_unlock(&t->lock);
+		if (settled)
+			act_on_changes(t);
+	}
+	return NULL;
+}
+
+static void *reader_thread(void *arg)
 {
 	struct topo *t = arg;
 	struct err err;
 
 	mysql_thread_init();
-	if (t->cfg.publish)
-		t->cfg.publish(t->cfg.publish_arg, t->current);
 	while (!is_stopping(t)) {
-		bool settled;
+		uint64_t next;
 
-		pthread_mutex_lock(&t->lock);
-		settled = t->settled;
-		pthread_mutex_unlock(&t->lock);
-		if (settled)
-			act_on_changes(t);
 		serve_refreshes(t);
-		wait_until(t, serve_due(t));
+		next = serve_due(t);
+		pthread_mutex_lock(&t->lock);
+		/* a keyspace that came meanwhile is due at once */
+		for (uint32_t i = 0; i < t->watched_n; i++)
+			next = MIN(next, t->watched[i]->due_us);
+		if (!t->refreshes && !t->stopping)
+			wait_until(t, &t->due, next);
+		pthread_mutex_unlock(&t->lock);
 	}
 	err_set(&err, ERR_BACKEND, ER_SERVER_SHUTDOWN, "Server shutdown in progress");
 	for (struct refresh *list = take_refreshes(t); list; list = take_refreshes(t))
@@ -605,6 +742,51 @@ static void on_state(void *arg, const struct err *err)
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* Is the store that answers with @id the one that @known was? One without a mark may have got its own since. */
+static bool same_store(const char *known, const char *id)
+{
+	size_t n = strlen(known);
+
+	return strcmp(known, id) == 0 || (n && known[n - 1] == '/' && strncmp(known, id, n) == 0);
+}
+
+static bool on_identity(void *arg, struct str id)
+{
+	struct topo *t = arg;
+	char *text = str_dup(id), *slash;
+	bool same;
+
+	pthread_mutex_lock(&t->lock);
+	same = !t->identity || same_store(t->identity, text);
+	if (same) {
+		t->identity_news |= !t->identity || strcmp(t->identity, text) != 0;
+		if (t->identity_err.kind)
+			log_info("the map store is the known one again");
+		t->identity_err = (struct err){ 0 };
+		free(t->identity);
+		t->identity = xstrdup(text);
+	} else {
+		struct err err;
+
+		slash = strrchr(t->identity, '/');
+		err_set(&err, ERR_CONFIG, ER_WRONG_ARGUMENTS,
+			"the map store is another one than the map came from (it is %.60s, was %.60s): nothing is "
+			"taken from "
+			"it; if it is meant, write %.40s under its key \"cluster\" when only that differs, else stop, "
+			"remove "
+			"the cached map %.100s, start",
+			text, t->identity, slash ? slash + 1 : "", t->cfg.cache_path ? t->cfg.cache_path : "(none)");
+		if (!t->identity_err.kind || strcmp(t->identity_err.msg, err.msg) != 0)
+			log_error("%s", err.msg);
+		t->identity_err = err;
+	}
+	t->settled = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+	free(text);
+	return same;
+}
+
 static struct topo *topo_new(const struct topo_config *cfg)
 {
 	struct topo *t = xcalloc(1, sizeof(*t));
@@ -619,10 +801,13 @@ static struct topo *topo_new(const struct topo_config *cfg)
 	t->changes_end = &t->changes;
 	t->refreshes_end = &t->refreshes;
 	documents_init(&t->docs, store_keys_are_keyspaces(cfg->store->kind), t->cfg.cache_path);
+	t->docs.hold_emptied = true;
+	pthread_mutex_init(&t->publishing, NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->wake, &attr);
+	pthread_cond_init(&t->due, &attr);
 	pthread_cond_init(&t->tried, &attr);
 	pthread_condattr_destroy(&attr);
 	return t;
@@ -639,14 +824,17 @@ static void topo_free(struct topo *t)
 		free(c);
 	}
 	for (uint32_t i = 0; i < t->watched_n; i++)
-		watched_clear(&t->watched[i]);
+		watched_free(t->watched[i]);
 	free(t->watched);
 	documents_free(&t->docs);
 	snapshot_unref(t->current);
+	pthread_mutex_destroy(&t->publishing);
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->wake);
+	pthread_cond_destroy(&t->due);
 	pthread_cond_destroy(&t->tried);
 	free((char *)t->cfg.cache_path);
+	free(t->identity);
 	free(t);
 }
 
@@ -658,10 +846,12 @@ static int check_first(const struct topo *t, struct err *err)
 			t->docs.cached_n, t->cfg.cache_path);
 		return 0;
 	}
-	if (t->store_err.kind) {
+	if (t->store_err.kind || t->identity_err.kind) {
+		const struct err *why = t->store_err.kind ? &t->store_err : &t->identity_err;
+
 		if (err)
-			*err = t->store_err;
-		return t->store_err.kind;
+			*err = *why;
+		return why->kind;
 	}
 	for (uint32_t i = 0; i < t->docs.n; i++) {
 		const struct document *doc = &t->docs.docs[i];
@@ -673,15 +863,29 @@ static int check_first(const struct topo *t, struct err *err)
 	return 0;
 }
 
+static void ask_to_stop(struct topo *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->stopping = true;
+	if (t->busy_fd >= 0)
+		(void)shutdown(t->busy_fd, SHUT_RDWR);
+	pthread_cond_signal(&t->wake);
+	pthread_cond_signal(&t->due);
+	pthread_cond_broadcast(&t->tried);
+	pthread_mutex_unlock(&t->lock);
+}
+
 struct topo *topo_start(const struct topo_config *cfg, struct err *err)
 {
 	struct topo *t = topo_new(cfg);
-	struct store_watch watch = { .arg = t, .document = on_document, .settled = on_settled, .state = on_state };
+	struct store_watch watch = {
+		.arg = t, .document = on_document, .settled = on_settled, .state = on_state, .identity = on_identity
+	};
 	struct err cache_err;
 	int rc;
 
 	mysql_library_init(0, NULL, NULL);
-	if (t->cfg.cache_path && cache_read(t->cfg.cache_path, &t->docs, &cache_err) < 0)
+	if (t->cfg.cache_path && cache_read(t->cfg.cache_path, &t->docs, &t->identity, &cache_err) < 0)
 		log_warn("%s", cache_err.msg);
 	t->store = store_follow(cfg->store, &watch, err);
 	if (!t->store)
@@ -689,14 +893,19 @@ struct topo *topo_start(const struct topo_config *cfg, struct err *err)
 	act_on_changes(t);
 	if (check_first(t, err) < 0)
 		goto fail;
+	pthread_mutex_lock(&t->publishing);
 	t->running = true;
-	rc = pthread_create(&t->thread, NULL, topo_thread, t);
-	if (rc) {
-		t->running = false;
-		err_set(err, ERR_LIMIT, ER_OUT_OF_RESOURCES, "no thread for the topology: %s", strerror(rc));
-		goto fail;
+	hand_out(t);
+	pthread_mutex_unlock(&t->publishing);
+	rc = pthread_create(&t->thread, NULL, map_thread, t);
+	if (rc == 0) {
+		rc = pthread_create(&t->reader, NULL, reader_thread, t);
+		if (rc == 0)
+			return t;
+		ask_to_stop(t);
+		pthread_join(t->thread, NULL);
 	}
-	return t;
+	err_set(err, ERR_LIMIT, ER_OUT_OF_RESOURCES, "no thread for the topology: %s", strerror(rc));
 fail:
 	store_follower_stop(t->store);
 	topo_free(t);
@@ -708,14 +917,9 @@ void topo_stop(struct topo *t)
 	if (!t)
 		return;
 	store_follower_stop(t->store);
-	pthread_mutex_lock(&t->lock);
-	t->stopping = true;
-	if (t->busy_fd >= 0)
-		(void)shutdown(t->busy_fd, SHUT_RDWR);
-	pthread_cond_signal(&t->wake);
-	pthread_cond_broadcast(&t->tried);
-	pthread_mutex_unlock(&t->lock);
+	ask_to_stop(t);
 	pthread_join(t->thread, NULL);
+	pthread_join(t->reader, NULL);
 	topo_free(t);
 }
 
@@ -732,8 +936,8 @@ struct snapshot *topo_snapshot(struct topo *t)
 static const struct watched *first_untried(const struct topo *t)
 {
 	for (uint32_t i = 0; i < t->watched_n; i++) {
-		if (!t->watched[i].tried)
-			return &t->watched[i];
+		if (!t->watched[i]->tried)
+			return t->watched[i];
 	}
 	return NULL;
 }
@@ -771,12 +975,17 @@ void topo_refresh_schema(struct topo *t, struct str keyspace, topo_refreshed_fn 
 	pthread_mutex_lock(&t->lock);
 	*t->refreshes_end = r;
 	t->refreshes_end = &r->next;
-	pthread_cond_signal(&t->wake);
+	pthread_cond_signal(&t->due);
 	pthread_mutex_unlock(&t->lock);
 }
 
 void topo_reload(struct topo *t)
 {
+	pthread_mutex_lock(&t->lock);
+	t->give_up_held = true;
+	t->settled = true;
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
 	store_follower_reload(t->store);
 }
 
@@ -797,6 +1006,7 @@ static void status_keyspace(
 		out->from_cache = true;
 		return;
 	}
+	out->gone = doc->held;
 	out->loaded_us = doc->loaded_us;
 	out->refused_n = doc->refused_n;
 	out->refused_us = doc->refused_us;
@@ -808,8 +1018,9 @@ void topo_status(struct topo *t, struct topo_status *out)
 	*out = (struct topo_status){ 0 };
 	pthread_mutex_lock(&t->lock);
 	out->generation = t->generation;
-	out->store_up = t->store_err.kind == 0;
-	out->store_err = t->store_err;
+	out->store_up = t->store_err.kind == 0 && t->identity_err.kind == 0;
+	trouble(t, &out->store_err);
+	out->store_id = t->identity ? xstrdup(t->identity) : NULL;
 	out->keyspaces = xcalloc(t->docs.n + t->docs.cached_n + 1, sizeof(*out->keyspaces));
 	for (uint32_t i = 0; i < t->docs.n; i++)
 		status_keyspace(t, t->docs.docs[i].good, &t->docs.docs[i], &out->keyspaces[out->keyspace_n++]);
@@ -825,5 +1036,6 @@ void topo_status_free(struct topo_status *s)
 		free(s->keyspaces[i].schema_from);
 	}
 	free(s->keyspaces);
+	free(s->store_id);
 	*s = (struct topo_status){ 0 };
 }

@@ -4,7 +4,7 @@
  *
  * store-probe KIND PLACE[,PLACE]... [NAME=VALUE]... COMMAND [ARGUMENT]...
  *   settings: prefix user password token ca cert key timeout_ms
- *   get KEY               "VERSION VALUE", or "none"
+ *   get KEY               "VERSION VALUE", or "none"; line ends in values are printed as blanks
  *   list PREFIX           "KEY VERSION VALUE" a line
  *   commit OP...          KEY=VALUE, KEY@VERSION=VALUE, -KEY, -KEY@VERSION; "done" or "conflict"
  *   describe
@@ -23,6 +23,13 @@ static int say(const struct err *err)
 	return 1;
 }
 
+static const char *one_line(char *value)
+{
+	for (char *c = value; *c; c++)
+		*c = *c == '\n' ? ' ' : *c;
+	return value;
+}
+
 static int do_get(struct store *s, char **args)
 {
 	struct store_item it;
@@ -34,7 +41,7 @@ static int do_get(struct store *s, char **args)
 	if (rc == 1)
 		printf("none\n");
 	else
-		printf("%llu %s\n", (unsigned long long)it.version, it.value);
+		printf("%llu %s\n", (unsigned long long)it.version, one_line(it.value));
 	store_item_free(&it);
 	return 0;
 }
@@ -47,7 +54,7 @@ static int do_list(struct store *s, char **args)
 	if (store_list(s, args[0], &all, &err) < 0)
 		return say(&err);
 	for (uint32_t i = 0; i < all.n; i++)
-		printf("%s %llu %s\n", all.v[i].key, (unsigned long long)all.v[i].version, all.v[i].value);
+		printf("%s %llu %s\n", all.v[i].key, (unsigned long long)all.v[i].version, one_line(all.v[i].value));
 	store_items_free(&all);
 	return 0;
 }

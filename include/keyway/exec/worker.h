@@ -76,6 +76,9 @@ struct process {
 	uint32_t n_workers;
 	uint64_t scan_seed;
 	uint64_t started_us;
+	/* A worker has taken over new routes: called on its thread, and may not block. NULL: nobody asks. */
+	void (*installed)(void *arg);
+	void *installed_arg;
 };
 
 /* One shard as this worker reaches it. */
@@ -113,6 +116,7 @@ struct worker {
 	uint32_t index;
 	struct exec_config *cfg;
 	struct routes *routes;
+	atomic_uint_least64_t generation; /* of their snapshot, for other threads: all that comes now goes by it */
 	struct keyspace_route *keyspaces; /* parallel to the map's */
 	struct pool **pools;
 	uint32_t n_pools;

@@ -6,11 +6,11 @@
  * empty, "." or ".."; a name of any bytes becomes a part by store_key():
  *   keyspaces/<name>          the map document of a keyspace
  *   history/<name>/<epoch>    what it was at that epoch: {"epoch", "at", "who", "why", "document"}
- *   proxies/<id>              a live proxy: {"address", "version", "az", "epochs": {…}, …}; goes with its lease
- *   locks/<what>, ops/<id>    operations under way
- *   ids/<allocator>/<tag>     counters of allocators
- *   cluster                   a random text that tells this store from others (see struct store_watch)
- * Calls block, each at most the configured time-out per endpoint: control threads, tools and tests only. A struct store
+ *   proxies/<id>              a live proxy: {"id", "host", "port", "socket", "az", "version", "pid", "started",
+ * "epochs": {keyspace: epoch that all its workers serve}, "map_from_cache", "refused": {keyspace: why}, "map_trouble",
+ * "stopping"}; goes with its lease locks/<what>, ops/<id>    operations under way ids/<allocator>/<tag>     counters of
+ * allocators cluster                   a random text that tells this store from others (see struct store_watch) Calls
+ * block, each at most the configured time-out per endpoint: control threads, tools and tests only. A struct store
  * belongs to one thread at a time. */
 #ifndef KEYWAY_STORE_STORE_H
 #define KEYWAY_STORE_STORE_H

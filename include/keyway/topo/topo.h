@@ -1,6 +1,7 @@
 /* topo/topo.h - follows the map store and the servers' schemas, publishes snapshots.
- * One control thread does all of it with blocking calls; the functions here may be called from any thread and only
- * hand it requests. A map that is not valid never replaces a good one: it is logged and shown in the status. */
+ * Two control threads do it with blocking calls, one for the map, one for the schemas; the functions here may be called
+ * from any thread and only hand them requests. A map that is not valid never replaces a good one: it is logged and
+ * shown in the status. */
 #ifndef KEYWAY_TOPO_TOPO_H
 #define KEYWAY_TOPO_TOPO_H
 
@@ -26,11 +27,11 @@ struct topo_account {
 struct topo_config {
 	const struct store_config *store; /* needed during topo_start() only */
 	const char *cache_path;		  /* file for the last good map; NULL: none */
-	/* The account for a keyspace; called on the control thread; @out's texts must live until the next call. */
+	/* The account for a keyspace; called on the schemas' thread; @out's texts must live until the next call. */
 	void (*account)(void *arg, struct str keyspace, struct topo_account *out);
 	void *account_arg;
-	/* A new snapshot, on the control thread, beginning with the first one. It is the callee's to take a reference
-	 * of its own. */
+	/* A new snapshot, one after another, on either thread; the first one from topo_start(). It is the callee's to
+	 * take a reference of its own. */
 	void (*publish)(void *arg, struct snapshot *snapshot);
 	void *publish_arg;
 	uint64_t connect_timeout_us; /* 0: 3 s */
@@ -38,7 +39,7 @@ struct topo_config {
 	uint64_t schema_refresh_us;  /* read all schemas again this often (DDL past Keyway); 0: 60 s */
 };
 
-/* Starts the control thread (copies @cfg's texts). Returns once the store has been read: with the store's maps, with
+/* Starts the control threads (copies @cfg's texts). Returns once the store has been read: with the store's maps, with
  * the cached ones when the store cannot be read, else NULL and @err. A first document that is not valid is an error
  * too, unless a cached good one stands in. Schemas may still be loading: see topo_wait(). */
 struct topo *topo_start(const struct topo_config *cfg, struct err *err);
@@ -51,8 +52,8 @@ struct snapshot *topo_snapshot(struct topo *t);
 /* Waits until the schema of every keyspace has been read or given up on for now. 0, or ERR_TIMEOUT. */
 MUST_CHECK int topo_wait(struct topo *t, uint64_t timeout_us, struct err *err);
 
-/* Completion of a schema refresh: on the control thread, exactly once, after the new snapshot was published. @err NULL:
- * done. */
+/* Completion of a schema refresh: on the schemas' thread, exactly once, after the new snapshot was published. @err
+ * NULL: done. */
 typedef void topo_refreshed_fn(void *arg, const struct err *err);
 
 /* Reads the schema of @keyspace again (after DDL). Requests that wait together are served by one reading that begins
@@ -74,12 +75,14 @@ struct topo_keyspace_status {
 	uint64_t refused_us;	/* when the last one came; 0 when a good one came after it */
 	struct err refused_err; /* why */
 	bool from_cache;	/* the store has not given it yet */
+	bool gone;		/* the store came to have no keyspaces at all: served as before */
 };
 
 struct topo_status {
 	uint64_t generation;
-	bool store_up;
-	struct err store_err;
+	bool store_up;	      /* it answers, and is the one that the map came from */
+	struct err store_err; /* why the map may not be the newest; kind 0: it is */
+	char *store_id;	      /* which store it is, for people; NULL: a store in files, or none has answered yet */
 	uint32_t keyspace_n;
 	struct topo_keyspace_status *keyspaces; /* also names whose only document was refused: epoch 0 */
 };
