@@ -190,13 +190,13 @@ class DirectSite(Site):
         return []
 
 
-def certificate(folder):
+def certificate(folder, subject="/CN=localhost"):
     """A throw-away authority and a certificate for localhost: (ca, cert, key)."""
     def run(*argv):
         subprocess.run(("openssl",) + argv, cwd=folder, check=True, capture_output=True)
     run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj",
         "/CN=test authority")
-    run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", subject)
     with open(os.path.join(folder, "ext"), "w") as f:
         f.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "server.pem",

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, certificate
 from keyway_dev import Failure, consul, debs, etcd
 from keyway_dev.kv import StoreError
 from keyway_dev.process import alive, wait_for
@@ -88,13 +88,16 @@ def test_etcd_of_three_members(start):
     assert store.client(spare).get("k").value == b"2"
 
 
-def test_etcd_asks_for_accounts_and_certificates(start, tls_files):
+def test_etcd_asks_for_accounts_and_certificates(start, tls_files, tmp_path):
+    """Both at once go together only with certificates that have no CommonName."""
     certified = start(etcd, tls=tls_files, client_cert=True)
     certified.client().put("/q/a", "1")
     with pytest.raises(StoreError):
         certified.client(cert=None).get("/q/a")
-    # Accounts and certificates do not go together: with both, the gateway refuses a certificate that has a CommonName.
-    store = start(etcd, tls=tls_files)
+    certified.enable_auth()
+    with pytest.raises(StoreError, match="CommonName"):
+        certified.client().get("/q/a")
+    store = start(etcd, tls=certificate(str(tmp_path), "/O=nameless"), client_cert=True)
     store.enable_auth([("prx", "pp", "/q/", "READ")])
     store.client().put("/q/a", "1")
     reader = store.client(user="prx", password="pp")
