@@ -533,7 +533,7 @@ const struct ctl_command ctl_map_commands[] = {
 		.help = "Without KEYSPACE that of the only one there is. With --epoch what it was, from the history.\n",
 		.arguments = { { .name = "KEYSPACE", .takes = CTL_KEYSPACE, .optional = true } },
 		.options = get_options,
-		.flags = CTL_CONF,
+		.flags = CTL_CONF | CTL_JSON, /* it is JSON in any case */
 		.run = map_get },
 	{ .name = "validate",
 		.summary = "check map documents, alone and together with the other keyspaces of the store",
