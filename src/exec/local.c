@@ -508,6 +508,12 @@ void local_run(struct run *r, const struct sql_stmt *st)
 	case SQL_S_USE: local_use(r, st->name); return;
 	case SQL_S_SHOW: show(r, st->show); return;
 	case SQL_S_KILL: kill_stmt(r, st->kill); return;
+	case SQL_S_RESET:
+		if (reset_keyway(r->s, st->rest.text, &err) < 0)
+			run_fail(r, &err);
+		else
+			plain_ok(r);
+		return;
 	case SQL_S_PREPARE:
 	case SQL_S_EXECUTE:
 	case SQL_S_DEALLOCATE:

@@ -317,6 +317,10 @@ void local_use(struct run *r, struct str target);
 bool local_function(struct run *r);
 void local_kill(struct run *r, uint32_t id, bool query_only);
 
+/* reset.c */
+/* RESET @text, which begins with KEYWAY. */
+MUST_CHECK int reset_keyway(struct session *s, struct str text, struct err *err);
+
 /* collect.c: rows of a query of our own */
 struct collect *collect_new(struct arena *a, void (*done)(struct run *r, struct collect *c), uint32_t max_rows);
 void collect_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev);

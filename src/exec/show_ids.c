@@ -3,8 +3,6 @@
  * Worker thread; struct ids locks for the moment of a copy. */
 #include "show.h"
 
-static const char *const kind_name[] = { [IDS_MYSQL] = "mysql", [IDS_HTTP] = "http" };
-
 /* The columns of the other kind of row. */
 static void nulls(struct show_rows *o, unsigned n)
 {
@@ -12,15 +10,19 @@ static void nulls(struct show_rows *o, unsigned n)
 		show_null(o);
 }
 
-static const char *allocator_kind(const struct ids_allocator_status *a)
+/* Where it is recorded which ids were given out, and what hinders that. */
+static void marks(struct show_rows *o, const struct ids_allocator_status *a)
 {
-	return (size_t)a->kind < ARRAY_N(kind_name) ? kind_name[a->kind] : "?";
+	if (a->marks_error[0])
+		show_printf(o, "%s: %s", ids_marks_name[a->marks], a->marks_error);
+	else
+		show_z(o, ids_marks_name[a->marks]);
 }
 
 static void endpoint_row(struct show_rows *o, const struct ids_allocator_status *a, const struct ids_endpoint_status *e)
 {
 	show_str(o, str_of(a->name));
-	show_z(o, allocator_kind(a));
+	show_z(o, ids_kind_name[a->kind]);
 	show_str(o, str_of(e->name));
 	show_null(o);
 	show_z(o, ids_state_name[e->state]);
@@ -29,14 +31,15 @@ static void endpoint_row(struct show_rows *o, const struct ids_allocator_status 
 	show_uint(o, e->failures);
 	show_uint(o, e->bad_answers);
 	show_uint(o, e->slowest_us);
-	nulls(o, 6);
+	nulls(o, 7);
+	marks(o, a);
 	show_str(o, str_of(e->last_error));
 }
 
 static void tag_row(struct show_rows *o, const struct ids_allocator_status *a, const struct ids_tag_status *t)
 {
 	show_str(o, str_of(a->name));
-	show_z(o, allocator_kind(a));
+	show_z(o, ids_kind_name[a->kind]);
 	show_null(o);
 	show_str(o, str_of(t->name));
 	show_null(o);
@@ -53,6 +56,8 @@ static void tag_row(struct show_rows *o, const struct ids_allocator_status *a, c
 		show_null(o);
 	else
 		show_uint(o, t->left_us / 1000000);
+	show_uint(o, t->high);
+	marks(o, a);
 	show_str(o, str_of(t->last_error));
 }
 
@@ -90,6 +95,8 @@ static const struct show_column cols[] = {
 	{ "waiting", SHOW_UINT, 0 },
 	{ "per_second", SHOW_UINT, 0 },
 	{ "empty_in_s", SHOW_UINT, 0 },
+	{ "high_water", SHOW_UINT, 0 },
+	{ "marks", SHOW_TEXT, 300 },
 	{ "last_error", SHOW_TEXT, 512 },
 };
 

@@ -175,8 +175,8 @@ static void record_bad(struct allocator *a, struct ids_tag *t, size_t ep, const 
 	if (o->result == GRAB_BACKWARDS)
 		log_error(
 			"ids: allocator '%s' at %s, tag '%s': %s; it is stopped: put its counter above all ids in use, "
-			"then restart Keyway",
-			a->conf.name, a->conf.ep[ep].name, t->name, o->why);
+			"then RESET KEYWAY ALLOCATOR %s, or restart Keyway",
+			a->conf.name, a->conf.ep[ep].name, t->name, o->why, a->conf.name);
 	else if (alarm)
 		log_error("ids: allocator '%s' at %s, tag '%s': answer refused: %s", a->conf.name, a->conf.ep[ep].name,
 			t->name, o->why);

@@ -94,7 +94,7 @@ void ids_status(struct ids *ids, struct arena *a, struct ids_status *out)
 		allocator_status(ids, &ids->alloc[i], a, &out->allocators[i]);
 }
 
-/* Makes the endpoint new again and has every tag look at it. false: no such endpoint. */
+/* Makes the endpoint new again and has every tag look at it. false: no such endpoint. Empty: all endpoints. */
 static bool resume(struct allocator *a, struct str endpoint)
 {
 	struct ids_tag *t, *next;
@@ -102,7 +102,7 @@ static bool resume(struct allocator *a, struct str endpoint)
 
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->conf.ep_n; i++) {
-		if (!str_eqz(endpoint, a->conf.ep[i].name))
+		if (endpoint.n && !str_eqz(endpoint, a->conf.ep[i].name))
 			continue;
 		found = true;
 		if (a->ep[i].state != IDS_STOPPED)

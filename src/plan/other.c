@@ -459,12 +459,22 @@ static int with_keyspace(struct build *b, const struct sql_stmt *st, const struc
 	}
 }
 
+/* RESET KEYWAY …: not the servers' RESET. */
+static bool is_keyway_reset(const struct sql_stmt *st)
+{
+	struct str t = st->rest.text;
+
+	return st->kind == SQL_S_RESET && t.n > 7 && str_ieq(str_make(t.p, 7), STR("KEYWAY "));
+}
+
 int other_build(struct build *b)
 {
 	const struct sql_stmt *st = b->stmt;
 	const struct keyspace *ks;
 	int rc;
 
+	if (is_keyway_reset(st))
+		return session(b, "this proxy's own");
 	switch ((enum sql_stmt_kind)st->kind) {
 	case SQL_S_EMPTY:
 	case SQL_S_SET:

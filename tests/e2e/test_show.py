@@ -164,6 +164,12 @@ def test_allocators(site, conn):
     assert any(r["state"] == "up" and r["ids"] > 0 for r in endpoints)
     (tag,) = [r for r in got if r["tag"] == "shop.auto"]
     assert tag["ids_left"] > 0 and tag["blocks_left"] >= 1 and tag["ids"] >= 1 and tag["block"] > 0
+    assert tag["high_water"] >= tag["ids_left"] and tag["marks"] == "local"
+    with conn.cursor() as cur:
+        cur.execute("RESET KEYWAY ALLOCATOR main")
+    with guest(site).cursor() as cur, pytest.raises(pymysql.err.OperationalError) as x:
+        cur.execute("RESET KEYWAY ALLOCATOR main")
+    assert x.value.args[0] == 1227
 
 
 def test_sessions_of_all_workers(site, conn):

@@ -300,13 +300,10 @@ END_TEST
 START_TEST(a_lie_told_while_the_record_was_away_is_found_out_later)
 {
 	start(&proxies[0], &services[0]);
-	start(&proxies[1], &services[1]);
 	ck_assert_uint_gt(take(&proxies[0]), 0);
-	AWAIT(status(&proxies[1])->endpoints[0].bad_answers > 0 || take(&proxies[1]));
-	services[1].next = 1000; /* has been at it for long */
-	if (status(&proxies[1])->endpoints[0].state == IDS_STOPPED)
-		ck_assert_int_eq(ids_resume(proxies[1].ids, STR("main"), STR("127.0.0.1:3306"), &err), 0);
-	AWAIT(take(&proxies[1]) >= 1000);
+	services[1].next = 1000;
+	start(&proxies[1], &services[1]);
+	ck_assert_uint_ge(take(&proxies[1]), 1000);
 	fake_kv_mood(KV_DEAD);
 	while (take(&proxies[0]) < 1300)
 		;

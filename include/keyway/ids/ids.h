@@ -251,8 +251,9 @@ struct ids_status {
 /* A copy of the present state, all of it in @a. */
 void ids_status(struct ids *ids, struct arena *a, struct ids_status *out);
 
-/* An operator says that the endpoint that was stopped is right again (its counter was put above all ids given out).
- * Its ids must still be above those it gave to this process. ERR_NAME when there is no such allocator or endpoint. */
+/* An operator says that the endpoint that was stopped is right again (its counter was put above all ids given out);
+ * @endpoint empty: all of the allocator. Its ids must still be above those it gave to this process, and those on
+ * record. ERR_NAME when there is no such allocator or endpoint. */
 MUST_CHECK int ids_resume(struct ids *ids, struct str allocator, struct str endpoint, struct err *err);
 
 #endif
