@@ -69,6 +69,9 @@ static uint32_t plan(struct ids_tag *t, bool *urgent)
 	*urgent = sum || !t->held;
 	if (t->held >= full && !(sum && !single))
 		t->filling = false;
+	/* it leaves the work list, and those who take from it poke it only when it is not failing */
+	if (!t->filling)
+		t->failing = false;
 	if (!t->filling || !*urgent)
 		t->urgent_trips = 0;
 	if (!t->filling)

@@ -370,6 +370,38 @@ START_TEST(both_dead_held_ids_serve_then_it_fails_fast_then_recovers)
 }
 END_TEST
 
+/* It fails while it holds more than low, which a statement of many rows brings about, and is not asked for more then.
+ */
+START_TEST(a_tag_that_failed_with_ids_left_is_filled_again)
+{
+	struct ids_tag *tag;
+	struct ids_range r;
+	int rc = IDS_OK;
+
+	alloc.endpoint_n = 1;
+	alloc.block = alloc.block_max = 100;
+	alloc.block_min = 10;
+	tag = start();
+	take_one(tag);
+	fakes[0].mood = DEAD;
+	ck_assert_int_eq(take(tag, 100, 2000000, &r), ERR_BACKEND);
+	usleep(200000); /* the allocator's thread has looked at it once more */
+	for (int i = 0; i < 400 && rc == IDS_OK; i++) {
+		rc = ids_take(ids, tag, 1, &r, &err);
+		if (rc == IDS_OK)
+			ids_range_free(&r);
+	}
+	ck_assert_int_ne(rc, IDS_OK);
+	fakes[0].mood = WELL;
+	for (int i = 0; i < 1000 && rc != IDS_OK; i++) {
+		rc = ids_take(ids, tag, 1, &r, &err);
+		usleep(5000);
+	}
+	ck_assert_int_eq(rc, IDS_OK);
+	ids_range_free(&r);
+}
+END_TEST
+
 START_TEST(a_tag_that_is_refused_holds_back_no_other)
 {
 	struct ids_tag *tag, *other;
@@ -638,6 +670,7 @@ int main(void)
 	tcase_add_test(tc, a_source_of_short_runs_still_serves_many_rows);
 	tcase_add_test(tc, one_endpoint_dead_the_other_serves);
 	tcase_add_test(tc, both_dead_held_ids_serve_then_it_fails_fast_then_recovers);
+	tcase_add_test(tc, a_tag_that_failed_with_ids_left_is_filled_again);
 	tcase_add_test(tc, a_tag_that_is_refused_holds_back_no_other);
 	tcase_add_test(tc, a_wait_ends_at_its_deadline_also_while_a_grab_hangs);
 	tcase_add_test(tc, a_cancelled_wait_is_never_called);
