@@ -358,11 +358,14 @@ static int check_allocator_store(struct loader *l, const config_setting_t *at, s
 /* The map's store, where the counters are when the allocator names no other. Rules over the whole. */
 static int check_allocator_home(struct loader *l, const config_setting_t *at, const struct config_allocator *a)
 {
+	static const enum config_store_kind home[] = {
+		[CONFIG_ALLOCATOR_ETCD] = CONFIG_STORE_ETCD,
+		[CONFIG_ALLOCATOR_CONSUL] = CONFIG_STORE_CONSUL,
+		[CONFIG_ALLOCATOR_FILE] = CONFIG_STORE_FILE,
+	};
 	bool has_own = a->kind == CONFIG_ALLOCATOR_FILE ? *a->folder : a->n_servers > 0;
 
-	if (a->kind < CONFIG_ALLOCATOR_ETCD || has_own)
-		return 0;
-	if (a->kind == CONFIG_ALLOCATOR_FILE ? l->config->store.kind == CONFIG_STORE_FILE : false)
+	if (a->kind < CONFIG_ALLOCATOR_ETCD || has_own || l->config->store.kind == home[a->kind])
 		return 0;
 	return config_refuse(l, where(at, "allocators"),
 		"allocators: '%s' needs %s, as the map is in a store of another kind", a->name,
