@@ -107,9 +107,10 @@ struct store_watch {
 	void (*settled)(void *arg);
 	/* The store cannot be read (@err), or can be again (NULL). What was told before stands. */
 	void (*state)(void *arg, const struct err *err);
-	/* Whose store it is, before its first document and whenever that changes: etcd's cluster id, consul's
-	 * datacenter and the time its KV began, "" for FILE. False: it is another cluster's: nothing of it is told, and
-	 * the follower goes on asking. May be NULL. */
+	/* Which store it is, before its first document and whenever that changes: "BASE/MARK", where BASE is etcd's
+	 * cluster id or "consul", and MARK the text under the key "cluster", which the first follower of a store makes;
+	 * empty while there is none. FILE has none: not called. False: it is another's: nothing of it is told, and the
+	 * follower goes on asking. May be NULL. */
 	bool (*identity)(void *arg, struct str id);
 };
 
