@@ -98,6 +98,7 @@ def test_prepared_inserts(clean):
         assert c.values("SELECT v FROM auto WHERE id = 700000001") == [("given",)]
 
 
+@pytest.mark.timeout(3600 if os.environ.get("KEYWAY_LONG") else 180)
 def test_unique_over_proxies_and_clients(make_site):
     """Eight clients through two proxies; one ticket server is killed when a third of the ids is taken and is back at two
     thirds. KEYWAY_LONG: a million ids."""
