@@ -51,6 +51,8 @@ void bconn_fail(struct bconn *c, enum mysql_errno no, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	err_set(&c->why, ERR_BACKEND, no, "backend %s: %s", c->pool->server->label, text);
+	if (!c->kill_thread)
+		server_suspect(c->pool->server);
 	if (c->state == BCONN_LEASED) {
 		/* the holder is told from the loop */
 		stream_close(&c->st);
@@ -59,6 +61,14 @@ void bconn_fail(struct bconn *c, enum mysql_errno no, const char *fmt, ...)
 	} else {
 		pool_conn_failed(c);
 	}
+}
+
+void bconn_give_up(struct bconn *c)
+{
+	char why[SERVER_WHY_MAX];
+
+	bconn_fail(c, ER_NET_READ_INTERRUPTED, "it does not answer any more and was judged down (%s)",
+		server_why(c->pool->server, why));
 }
 
 /* From the loop: a closed connection tells its holder if it still has one, and goes. */
@@ -116,9 +126,13 @@ static void bconn_bytes(struct bconn *c, uint8_t *p, size_t n)
 		}
 		used = response_feed(&c->resp, p, n, &ev);
 		if (ev.type == RESPONSE_MALFORMED) {
-			bconn_fail(c, ER_NET_READ_ERROR, "its answer is malformed: %s%s",
-				response_bad_text((enum response_bad)c->resp.bad),
-				c->resp.bad == RESPONSE_BAD_UNSOLICITED_ERR ? " (it has closed the connection)" : "");
+			if (c->resp.bad == RESPONSE_BAD_UNSOLICITED_ERR)
+				bconn_fail(c, ER_NET_READ_ERROR,
+					"it sent error %u before it read the command, and closes the connection",
+					c->resp.err_code);
+			else
+				bconn_fail(c, ER_NET_READ_ERROR, "its answer is malformed: %s",
+					response_bad_text((enum response_bad)c->resp.bad));
 			return;
 		}
 		if (ev.type == RESPONSE_OK || ev.type == RESPONSE_EOF)

@@ -429,6 +429,12 @@ void pool_retire(struct pool *p)
 	pool_try_free(p);
 }
 
+void pool_each_leased(struct pool *p, void (*fn)(struct bconn *c, void *arg), void *arg)
+{
+	list_for_each_safe (it, &p->leased)
+		fn(list_item(it, struct bconn, link), arg);
+}
+
 void pool_kill(struct bconn *c, bool query_only)
 {
 	struct pool *p = c->pool;

@@ -225,9 +225,11 @@ enum session_answer session_command(struct session *s, const struct packet *pk)
 	s->in_command = false;
 	if (LIKELY(s->run != NULL)) {
 		/* it goes on from the loop: the caller's bytes will be gone by then. What has been sent is needed again
-		 * only for a second try, and for the names of variables. */
+		 * only for a second try (of a write: when a server refuses it as read-only), and for the names of
+		 * variables. */
 		r = s->run;
-		if (r->state != RUN_MAIN || !r->plan || (r->plan->flags & PLAN_READ) || r->collects)
+		if (r->state != RUN_MAIN || !r->plan || (r->plan->flags & PLAN_READ) || r->collects ||
+			r->wire_n <= HOLD_KEEP_BYTES)
 			run_keep(r);
 		else
 			run_keep_shown(r);

@@ -314,6 +314,7 @@ void forward_note(struct leg *l)
 {
 	l->run->s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
 	l->mid_packet = response_in_packet(&l->c->resp);
+	l->run->passed = true;
 }
 
 static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev)
@@ -336,7 +337,7 @@ static void pass_reply(struct leg *l, uint8_t *p, size_t n, const struct respons
 	case RESPONSE_LOCAL_INFILE:
 		session_put(s, p, n, false);
 		s->seq = (uint8_t)(l->c->resp.seq + l->c->resp.seq_shift);
-		r->infile = true;
+		r->infile = r->passed = true;
 		s->ops->infile(s);
 		return;
 	case RESPONSE_STATISTICS:

@@ -9,13 +9,21 @@
 
 static void leg_setup(struct leg *l);
 
+void leg_lease_end(struct leg *l)
+{
+	if (l->leasing)
+		list_del(&l->wait_link);
+	l->leasing = false;
+	lease_cancel(&l->lease);
+}
+
 void leg_fail(struct leg *l, const struct err *e)
 {
 	struct run *r = l->run;
 
 	if (l->state == LEG_FAILED)
 		return;
-	lease_cancel(&l->lease);
+	leg_lease_end(l);
 	l->err = *e;
 	if (l->state != LEG_DONE)
 		r->n_open--;
@@ -62,6 +70,14 @@ static struct lease_want leg_want(const struct leg *l)
 
 static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err);
 
+static void leg_lease(struct leg *l)
+{
+	l->state = LEG_LEASING;
+	l->leasing = true;
+	list_push_back(&l->run->w->leasing, &l->wait_link);
+	pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+}
+
 /* What any shard can answer need not wait for one that is down. */
 static bool leg_elsewhere(struct leg *l)
 {
@@ -79,61 +95,134 @@ static bool leg_elsewhere(struct leg *l)
 	l->pool = kr->shards[l->shard].primary;
 	if (!l->pool)
 		return false;
-	pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+	leg_lease(l);
 	return true;
+}
+
+/* It can go nowhere, @why. It waits, or the client is told: inside a transaction of which other servers have parts,
+ * that all of it is rolled back. */
+static void leg_unreachable(struct leg *l, const struct err *why)
+{
+	struct run *r = l->run;
+	struct session *s = r->s;
+	struct err err = *why;
+
+	if (hold_leg(l, why, &err))
+		return;
+	if (r->answer != ANSWER_HELD && (s->txn == TXN_OPEN || s->settings->autocommit_off) && s->n_parts && !s->pins &&
+		r->plan && r->plan->kind != PLAN_SESSION) {
+		s->txn = TXN_FAILED;
+		s->txn_told = true;
+		err_set(&err, ERR_BACKEND, ER_LOCK_DEADLOCK, "the transaction was rolled back: %.300s; start it again",
+			why->msg);
+	}
+	leg_fail(l, &err);
 }
 
 static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err)
 {
 	struct leg *l = container_of(lease, struct leg, lease);
 
+	if (l->leasing)
+		list_del(&l->wait_link);
+	l->leasing = false;
 	if (!c) {
-		if (!leg_elsewhere(l))
-			leg_fail(l, err);
+		if (leg_elsewhere(l))
+			return;
+		if (err->kind == ERR_TIMEOUT)
+			leg_fail(l, err); /* the server is there, and busy */
+		else
+			leg_unreachable(l, err);
 		return;
 	}
 	leg_got(l, c);
 	run_step(l->run);
 }
 
-/* The leg's shard as it is reached now; NULL: the map does not have it any more. */
-static const struct shard_route *leg_shard(const struct leg *l)
+/* NULL: the map does not have its shard any more. */
+static const struct keyspace_route *leg_keyspace(const struct leg *l)
 {
 	const struct worker *w = l->run->w;
 
 	for (uint32_t k = 0; k < w->routes->snapshot->map->keyspace_n; k++) {
 		if (w->keyspaces[k].name == l->ks)
-			return l->shard < w->keyspaces[k].ks->shard_n ? &w->keyspaces[k].shards[l->shard] : NULL;
+			return l->shard < w->keyspaces[k].ks->shard_n ? &w->keyspaces[k] : NULL;
 	}
 	return NULL;
 }
 
-static void leg_no_server(const struct leg *l, struct err *err)
+const struct shard_route *leg_shard(const struct leg *l)
+{
+	const struct keyspace_route *kr = leg_keyspace(l);
+
+	return kr ? &kr->shards[l->shard] : NULL;
+}
+
+struct pool *leg_pool_now(struct leg *l)
+{
+	const struct keyspace_route *kr = leg_keyspace(l);
+
+	if (l->fixed || !kr)
+		return l->fixed ? l->pool : NULL;
+	return run_pool_of(l->run, kr, l->shard, (enum plan_side)l->side, l->replica);
+}
+
+struct part *leg_part(const struct leg *l)
+{
+	struct session *s = l->run->s;
+	const struct keyspace_route *kr;
+	struct part *p = l->pool ? part_find(s, l->pool, l->ks, l->shard) : NULL;
+	const struct server *own = NULL;
+
+	if (p || l->fixed)
+		return p;
+	kr = leg_keyspace(l);
+	if (!kr)
+		return NULL;
+	if (kr->ks->shards[l->shard].kind == SHARD_PAIR)
+		own = run_own_side(l->run, kr, l->shard, (enum plan_side)l->side);
+	for (uint32_t i = 0; i < s->n_parts; i++) {
+		struct part *q = &s->parts[i];
+
+		if (q->ks == l->ks && q->shard == l->shard && q->writes && (q->in_txn || s->pins) &&
+			(!own || pool_server(q->pool) == own))
+			return q;
+	}
+	return NULL;
+}
+
+/* What its shard lacks. */
+static void leg_no_server(struct leg *l)
 {
 	const struct shard_route *sr = leg_shard(l);
+	struct err err;
 
-	if (sr && sr->hold)
-		err_set(err, ERR_BACKEND, ER_LOCK_WAIT_TIMEOUT,
-			"shard %s has no server to write to now (%s): nothing was done; try again", l->shard_name,
+	if (sr && sr->hold) {
+		err_set(&err, ERR_BACKEND, ER_LOCK_WAIT_TIMEOUT,
+			"shard %s has no server to write to now (%s): nothing was done; repeat it later", l->shard_name,
 			verdict_hold_name[sr->hold]);
-	else
-		err_set(err, ERR_BACKEND, ER_NET_READ_ERROR,
-			"shard %s has no server that can be reached: its host has no address", l->shard_name);
+		leg_unreachable(l, &err);
+		return;
+	}
+	err_set(&err, ERR_BACKEND, ER_NET_READ_ERROR,
+		sr ? "shard %s has no server that can be reached: its host has no address"
+		   : "shard %s is no longer in the map: repeat the statement",
+		l->shard_name ? l->shard_name : "?");
+	leg_fail(l, &err);
 }
 
 void leg_start(struct leg *l)
 {
 	struct session *s = l->run->s;
-	struct part *p = s->n_parts ? part_find(s, l->pool, l->ks, l->shard) : NULL;
+	struct part *p = s->n_parts ? leg_part(l) : NULL;
 	struct bconn *c;
-	struct err err;
 
-	if (UNLIKELY(!l->pool)) {
-		leg_no_server(l, &err);
-		leg_fail(l, &err);
+	if (UNLIKELY(!l->pool && !p)) {
+		leg_no_server(l);
 		return;
 	}
 	if (p) {
+		l->pool = p->pool;
 		l->was_part = true;
 		leg_got(l, p->c);
 		return;
@@ -143,8 +232,7 @@ void leg_start(struct leg *l)
 		leg_got(l, c);
 		return;
 	}
-	l->state = LEG_LEASING;
-	pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+	leg_lease(l);
 }
 
 /* What reads the clock on several shards reads one instant. */
@@ -391,7 +479,7 @@ static void leg_reply(struct bconn *c, uint8_t tag, uint8_t *p, size_t n, const 
 
 /* --- the server is gone --- */
 
-static bool leg_may_retry(const struct leg *l)
+bool leg_may_retry(const struct leg *l)
 {
 	const struct run *r = l->run;
 	const struct session *s = r->s;
@@ -420,8 +508,18 @@ static void leg_lost(struct bconn *c, const struct err *why)
 		l->begins = l->implicit = l->savepoint = false;
 		if (l->state == LEG_SENT)
 			run_goto(r, RUN_ACQUIRE);
-		l->state = LEG_LEASING;
-		pool_lease(l->pool, &l->lease, leg_want(l), leg_leased);
+		l->state = LEG_NEW;
+		l->pool = leg_pool_now(l);
+		if (l->pool)
+			leg_lease(l);
+		else
+			leg_no_server(l);
+		return;
+	}
+	if (l->state < LEG_SENT && !l->was_part) {
+		/* nothing of the statement was on its way */
+		l->c = NULL;
+		leg_unreachable(l, why);
 		return;
 	}
 	l->lost = true;
@@ -471,6 +569,28 @@ const struct bconn_ops leg_ops = { .reply = leg_reply, .lost = leg_lost, .draine
 
 /* --- afterwards --- */
 
+void leg_park(struct leg *l)
+{
+	struct bconn *c = l->c;
+
+	leg_lease_end(l);
+	l->c = NULL;
+	if (c) {
+		stream_read_resume(&c->st);
+		if (c->n_cmds || c->state == BCONN_CLOSED)
+			pool_discard(c);
+		else
+			pool_release(c, true); /* a BEGIN, a SET TRANSACTION may be on it */
+	}
+	l->state = LEG_NEW;
+	l->setup_left = 0;
+	l->was_part = l->begins = l->implicit = l->savepoint = l->lost = l->mid_packet = l->step_done = false;
+	l->warnings_taken = l->spoiled = l->in_rows = l->retried = false;
+	l->err.kind = 0;
+	memset(&l->ok, 0, sizeof(l->ok));
+	l->info[0] = '\0';
+}
+
 void leg_release(struct leg *l)
 {
 	struct run *r = l->run;
@@ -480,7 +600,7 @@ void leg_release(struct leg *l)
 	bool in_txn;
 
 	buf_free(&l->pkt);
-	lease_cancel(&l->lease);
+	leg_lease_end(l);
 	if (l->prepared) {
 		ptext_unref(r->w, l->prepared);
 		l->prepared = NULL;

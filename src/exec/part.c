@@ -23,9 +23,12 @@ struct part *part_add(struct session *s, struct leg *l, struct bconn *c)
 		s->parts = xrealloc(s->parts, s->cap_parts * sizeof(*s->parts));
 	}
 	p = &s->parts[s->n_parts++];
-	*p = (struct part){
-		.pool = l->pool, .ks = l->ks, .shard = l->shard, .s = s, .since_us = loop_now_us(s->w->loop)
-	};
+	*p = (struct part){ .pool = l->pool,
+		.ks = l->ks,
+		.shard = l->shard,
+		.writes = !l->replica || s->txn != TXN_NONE || s->settings->autocommit_off,
+		.s = s,
+		.since_us = loop_now_us(s->w->loop) };
 	p->c = c;
 	return p;
 }

@@ -183,7 +183,7 @@ static int run_check_txn(struct run *r, struct err *err)
 	if (!kr->single || (r->n_legs == 1 && !in_txn))
 		return 0;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
-		if (!part_find(s, r->legs[i].pool, r->legs[i].ks, r->legs[i].shard))
+		if (!leg_part(&r->legs[i]))
 			strange++;
 	}
 	if (in_txn && strange && (strange > 1 || s->n_parts))
@@ -208,6 +208,7 @@ static void run_route(struct run *r)
 	struct plan_target t = { .shards = w->shard_scratch };
 	struct plan_values vals = run_values(r);
 	const struct keyspace_route *kr = worker_keyspace(w, p->ks);
+	struct leg *l;
 	bool replica = s->replica && (p->flags & PLAN_REPLICA_OK);
 	struct err err;
 
@@ -232,7 +233,9 @@ static void run_route(struct run *r)
 		for (uint32_t i = 0; i < s->n_parts; i++) {
 			if (s->parts[i].ks == kr->name && s->parts[i].shard < p->ks->shard_n) {
 				run_legs(r, 1);
-				run_leg_to(r, kr, s->parts[i].shard, PLAN_SIDE_HOME, false)->pool = s->parts[i].pool;
+				l = run_leg_to(r, kr, s->parts[i].shard, PLAN_SIDE_HOME, false);
+				l->pool = s->parts[i].pool;
+				l->fixed = true;
 				break;
 			}
 		}
@@ -382,7 +385,8 @@ void run_start(struct run *r)
 {
 	uint64_t limit = r->w->cfg->query_timeout_us;
 
-	if (limit)
+	/* what waited and starts again has no more time than before */
+	if (limit && !r->deadline.deadline_us)
 		loop_timer_set(r->w->loop, &r->deadline, loop_now_us(r->w->loop) + limit);
 	for (uint32_t i = 0; i < r->n_legs && r->state == RUN_ACQUIRE; i++)
 		leg_start(&r->legs[i]);

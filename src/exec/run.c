@@ -11,6 +11,7 @@ const char *const run_state_name[] = {
 	[RUN_IDS] = "ids",
 	[RUN_ASK] = "ask",
 	[RUN_ACQUIRE] = "acquire",
+	[RUN_HELD] = "held",
 	[RUN_MAIN] = "main",
 	[RUN_PROBE] = "probe",
 	[RUN_SETTLE] = "settle",
@@ -23,9 +24,10 @@ static const uint16_t run_moves[] = {
 	[RUN_REFRESH] = 1u << RUN_BEGIN | 1u << RUN_DONE,
 	[RUN_IDS] = 1u << RUN_ACQUIRE | 1u << RUN_DONE,
 	[RUN_ASK] = 1u << RUN_DONE,
-	[RUN_ACQUIRE] = 1u << RUN_MAIN | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_DONE,
-	[RUN_MAIN] = 1u << RUN_ACQUIRE | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_COLLECT | 1u << RUN_REFRESH |
-		     1u << RUN_BEGIN | 1u << RUN_DONE,
+	[RUN_HELD] = 1u << RUN_ACQUIRE | 1u << RUN_BEGIN | 1u << RUN_DONE,
+	[RUN_ACQUIRE] = 1u << RUN_HELD | 1u << RUN_MAIN | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_DONE,
+	[RUN_MAIN] = 1u << RUN_HELD | 1u << RUN_ACQUIRE | 1u << RUN_PROBE | 1u << RUN_SETTLE | 1u << RUN_COLLECT |
+		     1u << RUN_REFRESH | 1u << RUN_BEGIN | 1u << RUN_DONE,
 	[RUN_PROBE] = 1u << RUN_SETTLE | 1u << RUN_DONE,
 	[RUN_SETTLE] = 1u << RUN_COLLECT | 1u << RUN_DONE,
 	[RUN_COLLECT] = 1u << RUN_DONE | 1u << RUN_REFRESH | 1u << RUN_COLLECT | 1u << RUN_SETTLE,
@@ -106,6 +108,7 @@ static void run_keep_params(struct run *r, const uint8_t *old)
 
 void run_keep(struct run *r)
 {
+	r->kept = true;
 	if (r->keep.p)
 		return;
 	if (r->wire) {
@@ -185,6 +188,21 @@ static struct pool *route_pool(
 	return p;
 }
 
+const struct server *run_own_side(
+	const struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side)
+{
+	const struct shard *sh = &kr->ks->shards[shard];
+	enum pair_side of = side == PLAN_SIDE_HOME ? sh->home : side == PLAN_SIDE_ODD ? SIDE_ODD : SIDE_EVEN;
+
+	return r->w->routes->keyspaces[kr - r->w->keyspaces].servers[shard][sh->sides[of]->index];
+}
+
+struct pool *run_pool_of(
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
+{
+	return route_pool(r->s, &kr->ks->shards[shard], &kr->shards[shard], side, replica);
+}
+
 struct leg *run_leg_to(
 	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
 {
@@ -194,6 +212,8 @@ struct leg *run_leg_to(
 	l->pool = route_pool(r->s, &kr->ks->shards[shard], sr, side, replica);
 	l->ks = kr->name;
 	l->shard = shard;
+	l->side = (uint8_t)side;
+	l->replica = replica;
 	l->shard_name = sr->name;
 	l->db = kr->ks->everything ? r->s->db : sr->db;
 	l->no_db = kr->ks->everything && !r->s->db;
@@ -205,6 +225,8 @@ static void run_main_done(struct run *r)
 {
 	struct leg *bad = run_bad_leg(r);
 
+	if (UNLIKELY(bad && hold_refused(r)))
+		return;
 	if (bad && !r->err.kind)
 		r->err = bad->err;
 	if (UNLIKELY(r->plan && r->plan->kind != PLAN_SESSION && !bad && (r->plan->flags & (PLAN_PINS | PLAN_CALLS)))) {
@@ -316,7 +338,7 @@ static void run_step_once(struct run *r)
 		if (UNLIKELY(run_bad_leg(r) != NULL)) {
 			/* legs that still wait are taken out; those with a connection have run nothing */
 			for (uint32_t i = 0; i < r->n_legs; i++) {
-				lease_cancel(&r->legs[i].lease);
+				leg_lease_end(&r->legs[i]);
 				if (r->legs[i].c && r->legs[i].c->n_cmds)
 					return; /* its set-up is under way: wait for it */
 			}
@@ -389,6 +411,7 @@ static void run_step_once(struct run *r)
 	case RUN_BEGIN:
 	case RUN_IDS:
 	case RUN_ASK:
+	case RUN_HELD:
 	case RUN_DONE: return;
 	}
 }
@@ -425,6 +448,7 @@ static void run_drop(struct run *r)
 {
 	insert_forget(r);
 	refresh_forget(r);
+	hold_forget(r);
 	for (uint32_t i = 0; i < r->n_legs; i++)
 		leg_release(&r->legs[i]);
 	r->n_legs = 0;
@@ -455,6 +479,7 @@ static void run_next(struct run *r)
 	n = run_new(s, COM_QUERY);
 	n->multi = multi;
 	n->multi_at = at;
+	n->kept = true;
 	n->text = str_make((char *)buf_head(&n->multi) + at, buf_used(&n->multi) - at);
 	/* from the loop: a text of many statements must not nest */
 	loop_post(s->w->loop, &s->next);
@@ -505,8 +530,10 @@ void run_home(struct run *r, struct str sql, void (*finish)(struct run *r))
 	}
 	run_legs(r, 1);
 	l = run_leg_to(r, kr, shard, PLAN_SIDE_HOME, false);
-	if (pool)
+	if (pool) {
 		l->pool = pool;
+		l->fixed = true;
+	}
 	r->answer = finish ? ANSWER_HELD : ANSWER_PASS;
 	r->finish = finish;
 	r->response_flags = run_response_flags(r);
@@ -551,15 +578,65 @@ void run_abort(struct run *r)
 	run_free(r);
 }
 
+/* A statement that is cut off: may it have taken effect all the same? Inside a transaction of the client's or of ours
+ * it has not, since that one is not committed. */
+static const char *run_doubt(const struct run *r)
+{
+	const struct session *s = r->s;
+
+	if (s->txn != TXN_NONE || s->settings->autocommit_off || !r->plan || !(r->plan->flags & PLAN_WRITE))
+		return "";
+	for (uint32_t i = 0; i < r->n_legs; i++) {
+		const struct leg *l = &r->legs[i];
+
+		if (l->c && ((l->state == LEG_SENT && !l->implicit) || r->state == RUN_SETTLE))
+			return "; whether the statement took effect is unknown: look before you repeat it";
+	}
+	return "";
+}
+
+void run_late_by(struct run *r, uint64_t at_us)
+{
+	if (!r->deadline.deadline_us || r->deadline.deadline_us > at_us)
+		loop_timer_set(r->w->loop, &r->deadline, at_us);
+}
+
+/* Has a check found them good since the KILL was sent? */
+static bool run_servers_alive(const struct run *r, uint64_t now_us)
+{
+	uint64_t since = now_us - MIN(now_us, r->w->cfg->pool.connect_timeout_us);
+
+	for (uint32_t i = 0; i < r->n_legs; i++) {
+		const struct leg *l = &r->legs[i];
+
+		if (l->c && l->state == LEG_SENT && atomic_load(&pool_server(l->pool)->health.proven_us) < since)
+			return false;
+	}
+	return true;
+}
+
 static void run_late(struct wheel_timer *t, uint64_t now_us)
 {
 	struct run *r = container_of(t, struct run, deadline);
 	struct err err;
 
-	(void)now_us;
-	err_set(&err, ERR_TIMEOUT, r->mode.family == SCAN_MARIADB ? (enum mysql_errno)1969 : ER_QUERY_TIMEOUT,
-		"Query execution was interrupted: it ran longer than limits.query_timeout (%llu ms)",
-		(unsigned long long)(r->w->cfg->query_timeout_us / 1000));
+	if (r->killed) {
+		if (run_servers_alive(r, now_us)) {
+			/* they are at it */
+			run_late_by(r, now_us + r->w->cfg->pool.connect_timeout_us);
+			return;
+		}
+		err_set(&err, ERR_BACKEND, ER_QUERY_INTERRUPTED,
+			"Query execution was interrupted: its server does not answer the KILL%s", run_doubt(r));
+	} else {
+		err_set(&err, ERR_TIMEOUT, r->mode.family == SCAN_MARIADB ? (enum mysql_errno)1969 : ER_QUERY_TIMEOUT,
+			"Query execution was interrupted: it ran longer than limits.query_timeout (%llu ms)%s",
+			(unsigned long long)(r->w->cfg->query_timeout_us / 1000), run_doubt(r));
+		for (uint32_t i = 0; i < r->n_legs; i++) {
+			if (r->legs[i].c && r->legs[i].state == LEG_SENT)
+				server_suspect(pool_server(r->legs[i].pool));
+		}
+	}
 	run_cancel(r, &err);
 }
 

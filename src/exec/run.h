@@ -1,11 +1,13 @@
 /* run.h - the statement under way: one run per busy session, one leg per shard it goes to. Worker thread.
  *
- *  BEGIN -> (REFRESH | IDS ->) ACQUIRE -> MAIN -> (PROBE | SETTLE | COLLECT ->)* DONE ;  BEGIN -> ASK -> DONE
+ *  BEGIN -> (REFRESH | IDS ->) ACQUIRE -> MAIN -> (PROBE | SETTLE | COLLECT ->)* DONE ;  BEGIN -> ASK -> DONE ;
+ *  ACQUIRE, MAIN <-> HELD
  *
  *  REFRESH  the schema is read again, since a table was not known or DDL was done
  *  IDS      waits for the allocator
  *  ASK      other workers are asked: KILL, SHOW KEYWAY
  *  ACQUIRE  every leg gets a connection that is set up as the session wants it
+ *  HELD     a shard has no server now: nothing of the statement is on any server, and it starts again later (hold.c)
  *  MAIN     the statement runs; answers pass to the client or are gathered
  *  PROBE    an error inside a transaction: is the transaction still open?
  *  SETTLE   a write over several shards commits, or is undone, as one
@@ -14,6 +16,7 @@
 #ifndef KEYWAY_EXEC_RUN_H
 #define KEYWAY_EXEC_RUN_H
 
+#include "keyway/exec/hold.h"
 #include "keyway/exec/session.h"
 #include "keyway/sql/ast.h"
 #include "keyway/wire/reply.h"
@@ -25,6 +28,7 @@ enum run_state {
 	RUN_IDS,
 	RUN_ASK,
 	RUN_ACQUIRE,
+	RUN_HELD,
 	RUN_MAIN,
 	RUN_PROBE,
 	RUN_SETTLE,
@@ -62,6 +66,12 @@ struct leg {
 	const char *shard_name;
 	const char *db; /* that the connection must have selected; NULL: any */
 	bool no_db;	/* none may be selected */
+	uint8_t side;	/* enum plan_side, as it was asked for */
+	bool replica;	/* a replica was asked for */
+	bool leasing;	/* it stands in worker.leasing */
+	bool fixed;	/* it goes to the connection that the session has there, wherever the routes lead */
+	struct list wait_link;
+	struct pool *held_from; /* HELD: where it was to go when that failed; only compared */
 	struct bconn *c;
 	struct lease lease;
 	uint8_t state; /* enum leg_state */
@@ -86,6 +96,7 @@ struct leg {
 };
 
 struct collect;
+struct hold_gauge;
 
 struct run {
 	struct run *next_free;
@@ -136,6 +147,16 @@ struct run {
 	struct leg one;
 	struct arena arena;
 	uint64_t started_us;
+	/* waiting for a server: hold.c */
+	struct list hold_link;
+	struct hold_gauge *gauge; /* of the shard it waits for; NULL: it does not */
+	uint64_t wait_us;	  /* when it first had to wait, loop clock; 0: never */
+	uint64_t held_us;	  /* when it was held last, monotonic */
+	uint32_t held_leg;
+	uint8_t hold_turn; /* enum hold_turn */
+	bool passed;	   /* the client has something of the answer, or was asked for a file */
+	bool kept;	   /* text and packet are our own copies: it can start again */
+	bool killed;	   /* KILL QUERY has been sent to its servers */
 	uint64_t stamp_us; /* wall clock for all shards of the statement; 0: not set */
 	/* ids */
 	struct ids_range ids;
@@ -188,12 +209,20 @@ struct leg *run_add_leg(struct run *r);
 /* A leg to the primary (or replica) of @shard, of keyspace @kr. @side: of a pair. */
 struct leg *run_leg_to(
 	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
+/* Where such a leg would go by the routes of now; NULL: nowhere. */
+struct pool *run_pool_of(
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
+/* Of a pair: the server that the map gives the side; NULL: it has no address. */
+const struct server *run_own_side(
+	const struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side);
 /* Sends @sql to every leg that has a connection and is alive, as TAG_STEP. */
 void run_step_all(struct run *r, struct str sql);
 void run_abort(struct run *r);
 /* Waits in ASK for the answer to @question, an address that nothing else has meanwhile; whoever brings it finds the
  * session by its id and compares. After @us @late says why there is none. */
 void run_ask(struct run *r, const void *question, uint64_t us, void (*late)(struct run *r, struct err *err));
+/* The run is looked at, and cut off if need be, at @at_us at the latest. */
+void run_late_by(struct run *r, uint64_t at_us);
 /* Stops the statement on the servers and answers @e. */
 void run_cancel(struct run *r, const struct err *e);
 /* Makes room for @n legs; those before are forgotten. */
@@ -239,12 +268,44 @@ void run_settled(struct run *r);
 /* Fetches the next thing; false when there is nothing (more). */
 bool run_collect_next(struct run *r);
 
+/* hold.c */
+#define HOLD_KEEP_BYTES (64 * 1024) /* of a packet with a write: kept for a second try */
+enum hold_turn { HOLD_TURN_STAY, HOLD_TURN_GO, HOLD_TURN_LATE };
+void hold_init(struct worker *w);
+void hold_end(struct worker *w);
+/* New routes: what waits for the old ones moves, what is held is looked at. */
+void hold_routes_changed(struct worker *w);
+/* May the run start again from nothing, nothing of it being on any server that counts? */
+bool hold_may(const struct run *r);
+/* Leg @l has no server to go to, @why (may be NULL). True: the run waits. False: it cannot, or not any longer; @err
+ * says so when it was the queue's bound or deadline, else it stays as it was. */
+bool hold_leg(struct leg *l, const struct err *why, struct err *err);
+/* All have answered, and a server refused as being read-only: true when the run waits, or its transaction was rolled
+ * back and the client told. */
+bool hold_refused(struct run *r);
+void hold_forget(struct run *r);
+/* Says the error that a server has become read-only (and not something else that 1290 is used for)? */
+bool err_is_read_only(const struct err *e);
+
 /* leg.c */
 extern const struct bconn_ops leg_ops;
 void leg_start(struct leg *l);
 void leg_send(struct leg *l);
 void leg_sent(struct leg *l);
 void leg_fail(struct leg *l, const struct err *e);
+/* Gives up what it has: it can be started again. */
+void leg_park(struct leg *l);
+/* It waits for no connection any more. */
+void leg_lease_end(struct leg *l);
+/* A read that may be sent a second time, no byte of its answer having been passed on. */
+bool leg_may_retry(const struct leg *l);
+/* The leg's shard as it is reached now; NULL: the map does not have it any more. */
+const struct shard_route *leg_shard(const struct leg *l);
+/* The connection that the session keeps for it, or NULL: where its transaction, or what pins it, is on this shard,
+ * whoever is written to by now. */
+struct part *leg_part(const struct leg *l);
+/* Where it goes by the routes of now; NULL: nowhere. */
+struct pool *leg_pool_now(struct leg *l);
 /* After its statement: the connection goes back, or stays with the session. */
 void leg_release(struct leg *l);
 void leg_query(struct leg *l, struct str sql); /* sets its own command */
@@ -292,6 +353,8 @@ void txn_savepoint(struct run *r, const struct sql_stmt *st);
 void txn_set_transaction(struct run *r, const struct sql_stmt *st);
 /* The transaction is over: its flags, savepoints and one-time settings go. */
 void txn_forget(struct session *s);
+/* Rolls the transaction back for certain, on all servers, by giving up its connections. Not with pins. */
+void txn_undo(struct run *r);
 /* Commits what is open on all participants, then @next; or ends with the error. */
 void txn_commit_then(struct run *r, void (*next)(struct run *r));
 #define TXN_REPLAY_MAX 8

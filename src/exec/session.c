@@ -212,10 +212,16 @@ void session_kill(struct session *s, bool query_only)
 	if (!r)
 		return;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
-		if (r->legs[i].c && r->legs[i].state == LEG_SENT)
+		if (r->legs[i].c && r->legs[i].state == LEG_SENT) {
 			pool_kill(r->legs[i].c, true);
+			/* a server that hangs does not hear it */
+			server_suspect(pool_server(r->legs[i].pool));
+			r->killed = true;
+		}
 	}
-	if (r->state == RUN_ACQUIRE || r->state == RUN_IDS || r->state == RUN_ASK) {
+	if (r->killed)
+		run_late_by(r, loop_now_us(s->w->loop) + s->w->cfg->pool.connect_timeout_us);
+	if (r->state == RUN_ACQUIRE || r->state == RUN_IDS || r->state == RUN_ASK || r->state == RUN_HELD) {
 		err_set(&err, ERR_BACKEND, ER_QUERY_INTERRUPTED, "Query execution was interrupted");
 		run_cancel(r, &err);
 	}

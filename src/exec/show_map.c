@@ -2,6 +2,7 @@
  * For show.c.
  * Worker thread. */
 #include "show.h"
+#include "keyway/exec/hold.h"
 #include <stdlib.h>
 
 static const char *const kind_name[] = { [SHARD_REPLICASET] = "replicaset", [SHARD_PAIR] = "pair" };
@@ -15,7 +16,7 @@ static const char *const writable_name[] = {
 	[SERVER_WRITABLE_UNKNOWN] = "unknown", [SERVER_WRITABLE] = "yes", [SERVER_READ_ONLY] = "no"
 };
 static const char *const hold_name[] = {
-	[HOLD_NONE] = "", [HOLD_NO_PRIMARY] = "no primary", [HOLD_DRAINING] = "draining"
+	[HOLD_NONE] = "", [HOLD_NO_PRIMARY] = "no primary", [HOLD_DRAINING] = "draining", [HOLD_RETURNING] = "returning"
 };
 
 #define NAME_OF(names, i) ((size_t)(i) < ARRAY_N(names) && (names)[i] ? (names)[i] : "?")
@@ -47,8 +48,11 @@ static void side_row(struct show_rows *o, const struct shard *sh, const struct s
 	show_z(o, NAME_OF(state_name, sh->sides[side]->state));
 }
 
-static void shard_row(struct show_rows *o, const struct shard *sh, const struct route_keyspace *rk)
+static void shard_row(
+	struct show_rows *o, const struct process *p, const struct shard *sh, const struct route_keyspace *rk)
 {
+	const struct hold_gauge *g = hold_gauge_find(p, sh->keyspace->name.p, sh->name.p);
+	uint64_t since;
 	const struct shard_verdict *v = &rk->verdicts[sh->index];
 	struct server **servers = rk->servers[sh->index];
 	uint32_t all = 0, up = 0;
@@ -67,6 +71,10 @@ static void shard_row(struct show_rows *o, const struct shard *sh, const struct 
 	side_row(o, sh, v, SIDE_ODD);
 	side_row(o, sh, v, SIDE_EVEN);
 	show_z(o, NAME_OF(hold_name, v->hold));
+	show_z(o, verdict_alarm_text[v->alarm]);
+	show_uint(o, g ? atomic_load(&g->held) : 0);
+	since = g ? atomic_load(&g->since_us) : 0;
+	show_uint(o, since ? (clock_mono_us() - since) / 1000 : 0);
 	show_uint(o, up);
 	show_uint(o, all);
 	show_uint(o, sh->keyspace->epoch);
@@ -80,7 +88,7 @@ static void fill_shards(struct show_part *p)
 		for (uint32_t i = 0; i < map->keyspaces[k]->shard_n; i++) {
 			if (!show_row(&p->rows))
 				return;
-			shard_row(&p->rows, &map->keyspaces[k]->shards[i], &p->w->routes->keyspaces[k]);
+			shard_row(&p->rows, p->w->process, &map->keyspaces[k]->shards[i], &p->w->routes->keyspaces[k]);
 		}
 	}
 }
@@ -96,6 +104,9 @@ static const struct show_column shard_cols[] = {
 	{ "even", SHOW_TEXT, 64 },
 	{ "even_state", SHOW_TEXT, 16 },
 	{ "hold", SHOW_TEXT, 64 },
+	{ "alarm", SHOW_TEXT, 192 },
+	{ "held", SHOW_UINT, 0 },
+	{ "held_ms", SHOW_UINT, 0 },
 	{ "replicas_up", SHOW_UINT, 0 },
 	{ "replicas", SHOW_UINT, 0 },
 	{ "epoch", SHOW_UINT, 0 },

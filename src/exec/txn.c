@@ -55,6 +55,28 @@ bool txn_begin_text(struct session *s, uint32_t i, struct buf *out)
 	return false;
 }
 
+void txn_undo(struct run *r)
+{
+	struct session *s = r->s;
+
+	for (uint32_t i = 0; i < r->n_legs; i++) {
+		struct leg *l = &r->legs[i];
+		struct bconn *c = l->c;
+		struct part *p = c && l->was_part ? part_find(s, l->pool, l->ks, l->shard) : NULL;
+
+		if (p)
+			part_remove(s, p);
+		l->c = NULL;
+		l->was_part = false;
+		if (c && (c->n_cmds || c->state == BCONN_CLOSED))
+			pool_discard(c);
+		else if (c)
+			pool_release(c, true);
+	}
+	parts_drop(s, false);
+	txn_forget(s);
+}
+
 static uint32_t n_in_txn(const struct session *s)
 {
 	uint32_t n = 0;
@@ -211,6 +233,22 @@ static void commit_rest_done(struct run *r)
 	run_fail(r, &e);
 }
 
+/* A server that has become read-only refuses the COMMIT and rolls back. */
+static bool commit_refused(struct run *r, const struct leg *bad)
+{
+	struct err e;
+
+	if (bad->lost || !err_is_read_only(&bad->err) || r->s->pins)
+		return false;
+	server_suspect(pool_server(bad->pool));
+	err_set(&e, ERR_BACKEND, ER_LOCK_DEADLOCK,
+		"the transaction was rolled back, since its server has become read-only (%.250s); start it again",
+		bad->err.msg);
+	txn_undo(r);
+	run_fail(r, &e);
+	return true;
+}
+
 /* The first participant has decided; the others follow. */
 static void commit_first_done(struct run *r)
 {
@@ -218,6 +256,8 @@ static void commit_first_done(struct run *r)
 	struct leg *bad = first_bad(r);
 	struct err e;
 
+	if (bad && commit_refused(r, bad))
+		return;
 	if (bad) {
 		bool lost = bad->lost;
 
@@ -255,6 +295,8 @@ static void commit_one_done(struct run *r)
 		end_ok(r);
 		return;
 	}
+	if (commit_refused(r, bad))
+		return;
 	/* a COMMIT that a server refuses has rolled back; one whose answer is lost is unknown */
 	struct err e = bad->err;
 

@@ -115,6 +115,8 @@ static void worker_use(struct worker *w, struct routes *routes)
 	}
 	w->keyspaces = ks;
 	w->shard_scratch = xrealloc(w->shard_scratch, most * sizeof(*w->shard_scratch));
+	if (old_routes)
+		hold_routes_changed(w);
 	worker_retire_pools(w);
 	if (w->plans)
 		plan_cache_purge(w->plans, routes->snapshot->generation);
@@ -144,6 +146,7 @@ struct worker *worker_new(struct process *process, uint32_t index, struct exec_c
 	w->digests = digest_table_new(cfg->max_plans);
 	scan_init(&w->scan);
 	list_init(&w->sessions);
+	hold_init(w);
 	worker_use(w, routes_ref(routes));
 	return w;
 }
@@ -198,6 +201,7 @@ void worker_free(struct worker *w)
 
 	if (!w)
 		return;
+	hold_end(w);
 	while (w->free_runs) {
 		struct run *next = w->free_runs->next_free;
 

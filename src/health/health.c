@@ -248,20 +248,14 @@ static void carry_over(struct watched_shard *ws, const struct watched_shard *old
 {
 	const struct verdict_memory *om = &old->memory;
 
-	if (ws->shard->kind == SHARD_PAIR) {
-		for (int side = 0; side < 2; side++) {
-			if (ws->backends[ws->shard->sides[side]->index] !=
-				old->backends[old->shard->sides[side]->index])
-				return;
-		}
-		for (int side = 0; side < 2; side++) {
-			ws->applied_us[side] = old->applied_us[side];
-			ws->memory.taken[side] = om->taken[side];
-			ws->memory.returning_us[side] = om->returning_us[side];
-			ws->memory.retry_us[side] = om->retry_us[side];
-		}
+	if (ws->shard->backend_n == old->shard->backend_n &&
+		memcmp(ws->backends, old->backends, sizeof(struct watched *) * old->shard->backend_n) == 0) {
+		ws->memory = *om;
+		memcpy(ws->applied_us, old->applied_us, sizeof(ws->applied_us));
 		return;
 	}
+	if (ws->shard->kind == SHARD_PAIR)
+		return; /* other servers: nothing of that holds */
 	for (uint32_t i = 0; i < ws->shard->backend_n; i++) {
 		for (uint32_t o = 0; ws->backends[i] && o < old->shard->backend_n; o++) {
 			if (old->backends[o] != ws->backends[i])

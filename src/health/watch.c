@@ -72,6 +72,11 @@ static bool note_outcome(struct health *h, struct watched *w, const struct check
 		go_down(w, r->why, now_us);
 		return true;
 	}
+	if (w->bad) {
+		/* it had a bad moment, which workers need not hold against it */
+		atomic_store(&w->server->failures, 0);
+		atomic_store(&w->server->next_connect_us, 0);
+	}
 	w->bad = 0;
 	w->good++;
 	if (state == SERVER_UP || (state == SERVER_DOWN && w->good < h->cfg.up_after))

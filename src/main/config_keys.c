@@ -178,6 +178,11 @@ const struct config_key config_keys[] = {
 	{ "health.heartbeat_column", KEY_TEXT, "ts", .min = 1, .max = 64, AT(health.heartbeat_column),
 	  .help = "its column with the time, in UTC" },
 
+	{ "failover.wait", KEY_DURATION, "10s", .max = HOUR, AT(failover.wait_us),
+	  .help = "how long a statement waits while its shard has no server to go to; 0: it does not" },
+	{ "failover.queue_max", KEY_COUNT, "10000", .max = 1000000, AT(failover.queue_max),
+	  .help = "statements that may wait so for one shard" },
+
 	{ "keyspaces", LIST(config_keyspace, keyspaces, config), .help = "what differs for single keyspaces" },
 	{ "keyspaces[].name", KEY_TEXT, .min = 1, .max = 64, IN(config_keyspace, name), .flags = KEY_REQUIRED,
 	  .help = "name of the keyspace in the map" },

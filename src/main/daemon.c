@@ -2,6 +2,7 @@
  * its control thread. */
 #include "daemon.h"
 #include "control.h"
+#include "keyway/exec/hold.h"
 #include "keyway/io/listener.h"
 #include "keyway/main/daemon.h"
 #include "presence.h"
@@ -288,6 +289,7 @@ static void daemon_free(struct daemon *d)
 	ids_free(p->ids);
 	for (uint32_t i = 0; p->workers && i < p->n_workers; i++)
 		worker_free(p->workers[i]);
+	hold_gauges_free(p);
 	for (size_t i = 0; d->fds && i < (size_t)p->n_workers * d->n_fds; i++) {
 		if (d->fds[i] >= 0)
 			close(d->fds[i]);

@@ -23,6 +23,8 @@ struct exec_config *wire_exec_config(const struct config *cfg)
 	x->id_wait_us = 200000;
 	for (size_t i = 0; i < cfg->n_allocators; i++)
 		x->id_wait_us = MAX(x->id_wait_us, cfg->allocators[i].wait_us);
+	x->hold_wait_us = cfg->failover.wait_us;
+	x->hold_max = (uint32_t)cfg->failover.queue_max;
 	x->query_timeout_us = cfg->limits.query_timeout_us;
 	x->max_packet_bytes = cfg->limits.max_packet_bytes;
 	x->max_statement_memory_bytes = cfg->limits.max_statement_memory_bytes;

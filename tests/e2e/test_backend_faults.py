@@ -35,7 +35,8 @@ class RelayedCluster(Cluster):
 @pytest.fixture(scope="module")
 def relayed():
     site = start_site([shop_document(2)], "shop", n_shards=2, cluster_class=RelayedCluster,
-                      settings={"backend": {"connect_timeout": "2s", "queue_timeout": "3s", "connects_per_second": 200}})
+                      settings={"backend": {"connect_timeout": "2s", "queue_timeout": "3s", "connects_per_second": 200},
+                                "failover": {"wait": "3s"}})
     create_tables(site)
     yield site
     for relay in site.cluster.relays:
@@ -109,7 +110,7 @@ def test_idle_connections_cut(site, reset):
 
 
 def test_server_killed_and_back(make_site):
-    site = make_site([shop_document(2)], tables=True)
+    site = make_site([shop_document(2)], tables=True, settings={"failover": {"wait": "2s"}})
     with site.raw() as c:
         c.query("INSERT INTO t (id, n) VALUES " + ",".join("(%d, 0)" % i for i in range(1, 41)))
         (a, *_), (b, *_) = [[r[0] for r in rows] for rows in site.on_shards("SELECT id FROM t").values()]
@@ -133,7 +134,7 @@ def test_server_killed_and_back(make_site):
 
 
 def test_start_while_a_server_is_down(make_site):
-    site = make_site([shop_document(2)], tables=True)
+    site = make_site([shop_document(2)], tables=True, settings={"failover": {"wait": "2s"}})
     with site.raw() as c:
         c.query("INSERT INTO t (id, n) VALUES " + ",".join("(%d, 0)" % i for i in range(1, 41)))
         (a, *_), (b, *_) = [[r[0] for r in rows] for rows in site.on_shards("SELECT id FROM t").values()]
@@ -467,7 +468,7 @@ def test_nonsense_in_place_of_a_greeting(site, name):
 def test_connects_to_a_broken_server_are_paced(make_site):
     """S21: no storm of connections when a server refuses them."""
     site = make_site([shop_document(1)], tables=True, n_shards=1, cluster_class=RelayedCluster,
-                     settings={"backend": {"connects_per_second": 20, "queue_timeout": "1s"}})
+                     settings={"backend": {"connects_per_second": 20, "queue_timeout": "1s"}, "failover": {"wait": "1s"}})
     relay = site.cluster.relays[0]
     with site.raw() as c:
         c.query("SELECT id FROM t WHERE id = 1")

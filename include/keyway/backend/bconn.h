@@ -116,6 +116,9 @@ void bconn_expect(struct bconn *c, enum response_kind kind, unsigned flags, uint
 /* The answer to the command sent last is to begin with sequence_id @seq, since it goes on to a client. */
 void bconn_answer_seq(struct bconn *c, uint8_t seq);
 
+/* Its server is judged down: the connection is closed, and the holder is told from the loop as if it had been lost. */
+void bconn_give_up(struct bconn *c);
+
 #define BCONN_STMTS_MAX 256
 /* The statement prepared for @key, or NULL. */
 struct bstmt *bconn_stmt_find(struct bconn *c, const void *key);

@@ -59,6 +59,9 @@ void pool_release(struct bconn *c, bool dirty);
 /* Closes a leased connection: its state is unknown or a reply is outstanding. */
 void pool_discard(struct bconn *c);
 
+/* Calls @fn for every leased connection; it may give them up, not back. */
+void pool_each_leased(struct pool *p, void (*fn)(struct bconn *c, void *arg), void *arg);
+
 /* KILL [QUERY] of @c's thread over a connection of its own, bounded by the connect timeout; nobody waits for it. @c
  * never goes back to the pool after this, since the KILL may arrive late. */
 void pool_kill(struct bconn *c, bool query_only);

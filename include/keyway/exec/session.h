@@ -40,6 +40,7 @@ struct part {
 	const char *ks; /* interned name */
 	uint32_t shard;
 	bool in_txn; /* it has begun the session's transaction */
+	bool writes; /* it was taken for the server that is written to */
 	uint64_t since_us;
 	struct session *s;
 };

@@ -36,6 +36,8 @@ struct exec_config {
 	struct pool_config pool;
 	uint64_t id_wait_us;
 	uint64_t query_timeout_us; /* 0: none */
+	uint64_t hold_wait_us;	   /* how long a statement waits for its shard to have a server; 0: it does not */
+	uint32_t hold_max;	   /* statements that may wait for one shard, all workers */
 	size_t max_packet_bytes;
 	size_t max_statement_memory_bytes;
 	uint32_t max_prepared; /* statements of one session */
@@ -46,6 +48,8 @@ struct exec_config {
 
 struct exec_config *exec_config_ref(struct exec_config *c);
 void exec_config_unref(struct exec_config *c);
+
+struct hold_gauge;
 
 /* One proxy as it describes itself in the store: texts, which live for the call; NULL: it does not say. */
 struct proxy_record {
@@ -79,6 +83,7 @@ struct process {
 	/* A worker has taken over new routes: called on its thread, and may not block. NULL: nobody asks. */
 	void (*installed)(void *arg);
 	void *installed_arg;
+	_Atomic(struct hold_gauge *) holds; /* exec/hold.h */
 };
 
 /* One shard as this worker reaches it. */
@@ -132,6 +137,10 @@ struct worker {
 	uint32_t next_serial;
 	struct session *by_id;
 	struct run *free_runs;
+	struct list held;    /* run.hold_link: statements that wait for their shard, oldest first */
+	struct list leasing; /* leg.wait_link: legs that wait for a connection */
+	struct wheel_timer hold_tick;
+	struct loop_task hold_wake;
 	uint16_t *shard_scratch; /* room for the shards of the largest keyspace */
 	uint64_t last_refresh_us;
 	uint32_t refreshing; /* statements that wait for a schema */

@@ -137,6 +137,12 @@ struct config_health {
 	const char *heartbeat_column;
 };
 
+/* Statements whose shard has no server now. */
+struct config_failover {
+	uint64_t wait_us; /* 0: they do not wait */
+	uint64_t queue_max;
+};
+
 struct config_keyspace {
 	const char *name;
 	struct config_account account;
@@ -216,6 +222,7 @@ struct config {
 	struct config_limits limits;
 	struct config_backend backend;
 	struct config_health health;
+	struct config_failover failover;
 	struct config_keyspace *keyspaces;
 	size_t n_keyspaces;
 	struct config_allocator *allocators;
