@@ -134,6 +134,14 @@ static json_t *json_op(const struct consul *s, const struct store_op *op)
 	return j ? json_pack("{s:o}", "KV", j) : NULL;
 }
 
+/* To a change, with status 200. */
+static int not_understood(const struct consul *s, const struct http_call *c, struct err *err)
+{
+	return err_set(err, ERR_TIMEOUT, ER_MALFORMED_PACKET,
+		"consul at %.120s: an answer could not be understood; whether the change was made is not known",
+		s->cfg->endpoints[c->endpoint]);
+}
+
 static int txn(struct consul *s, const struct store_op *ops, uint32_t n, struct err *err)
 {
 	struct http_request req = { .method = "PUT", .path = "/v1/txn", .change = true, .answer_max = LIST_MAX };
@@ -159,6 +167,8 @@ static int txn(struct consul *s, const struct store_op *ops, uint32_t n, struct 
 	free(body);
 	if (rc < 0)
 		return rc;
+	if (c->status == 200 && !consul_read_done(http_body(c)))
+		rc = not_understood(s, c, err);
 	if (c->status == 409) {
 		rc = consul_read_refusal(http_body(c), why, sizeof(why));
 		if (rc < 0) {
@@ -189,7 +199,12 @@ static int put_alone(struct consul *s, const struct store_op *op, struct err *er
 	free(path);
 	if (rc < 0)
 		return rc;
-	rc = str_starts(http_body(c), STR("true")) ? STORE_DONE : STORE_CONFLICT;
+	if (str_starts(http_body(c), STR("true")))
+		rc = STORE_DONE;
+	else if (str_starts(http_body(c), STR("false")))
+		rc = STORE_CONFLICT;
+	else
+		rc = not_understood(s, c, err);
 	http_end(c);
 	return rc;
 }

@@ -67,6 +67,18 @@ int consul_read_items(struct str body, const char *prefix, struct store_items *o
 		err, ERR_MALFORMED, ER_MALFORMED_PACKET, "consul: an answer could not be understood: no list of keys");
 }
 
+bool consul_read_done(struct str body)
+{
+	json_t *doc = json_loadb(body.p ? body.p : "", body.n, JSON_ALLOW_NUL, NULL);
+	const json_t *results = json_object_get(doc, "Results"), *errors = json_object_get(doc, "Errors");
+	/* what was only deleted has no result */
+	bool done = (json_is_array(results) || json_is_null(results)) &&
+		    (json_is_null(errors) || json_array_size(errors) == 0);
+
+	json_decref(doc);
+	return done;
+}
+
 int consul_read_refusal(struct str body, char *why, size_t size)
 {
 	json_t *doc = json_loadb(body.p ? body.p : "", body.n, 0, NULL);

@@ -9,6 +9,9 @@
  * ERR_MALFORMED: it is no such list; nothing is left to be freed. */
 MUST_CHECK int consul_read_items(struct str body, const char *prefix, struct store_items *out, struct err *err);
 
+/* Does it say that a transaction was made? */
+bool consul_read_done(struct str body);
+
 /* Why a transaction was refused: the first reason. STORE_CONFLICT: a version was another; ERR_DENIED; else
  * ERR_BACKEND. */
 MUST_CHECK int consul_read_refusal(struct str body, char *why, size_t size);

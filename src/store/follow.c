@@ -201,8 +201,11 @@ static bool load(struct follow *f)
 
 	f->loaded_us = clock_mono_us();
 	rc = f->kind->load(f, &err);
-	if (rc < 0 && !atomic_load(&f->stopping))
+	if (rc < 0 && !atomic_load(&f->stopping)) {
+		/* it may have answered, but with what cannot be used: the next one may do better */
+		http_next_endpoint(f->http, NULL);
 		tell_down(f, &err);
+	}
 	if (rc > 0)
 		tell_can_be_read(f); /* and is another's */
 	if (rc == 0)

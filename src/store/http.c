@@ -277,7 +277,7 @@ void http_end(struct http_call *c)
 
 void http_next_endpoint(struct http *h, const struct http_call *c)
 {
-	if (h->endpoint == c->endpoint)
+	if (!c || h->endpoint == c->endpoint)
 		h->endpoint = (h->endpoint + 1) % h->cfg->endpoint_n;
 }
 

@@ -59,7 +59,7 @@ struct http_call *http_begin(struct http *h, const struct http_request *req);
 bool http_work(struct http *h, uint64_t until_us);
 /* Ends it, running or not. NULL is allowed. */
 void http_end(struct http_call *c);
-/* Another endpoint is in use from now on, if @c's still is. */
+/* Another endpoint is in use from now on, if @c's still is (NULL: whichever is). */
 void http_next_endpoint(struct http *h, const struct http_call *c);
 
 /* One request, to the endpoints in turn until one has answered with a status below 500 (a change: until it was sent).

@@ -1,7 +1,9 @@
 """The store layer over real etcd and consul servers: keys, changes by version, following, presence, and what happens
 when the servers are killed, frozen, emptied or ask for accounts. Keyway on top of it is shown elsewhere."""
 import os
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -404,6 +406,45 @@ def test_consul_without_any_key_is_not_asked_all_the_time(stage):
     c.put("keyway/empty/keyspaces/one", "1")
     f.until("document one 1")
     f.stop()
+
+
+class Garbage(BaseHTTPRequestHandler):
+    """A service that is no store, and answers well."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.send_header("Content-Length", "11")
+        self.end_headers()
+        self.wfile.write(b"<html>\n[]\n ")
+    do_GET = do_PUT = do_POST
+
+    def log_message(self, *args):
+        pass
+
+
+@BOTH
+def test_an_endpoint_that_is_no_store(stage, module):
+    s = stage(module)
+    s.put("keyspaces/one", "1")
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Garbage)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    try:
+        bad = "http://127.0.0.1:%d" % web.server_port
+        f = s.probe(endpoints=[bad] + s.server.endpoints).start("follow")
+        assert "could not be understood" in f.until("down")[-1]
+        f.until("document one 1")
+        f.until("up")
+        f.stop()
+        only = s.probe(endpoints=[bad])
+        with pytest.raises(Refused, match="could not be understood"):
+            only.get("a")
+        with pytest.raises(Refused) as x:
+            only.commit("a=1")
+        assert x.value.kind == TIMEOUT      # what it came to is not known
+    finally:
+        web.shutdown()
+        web.server_close()
 
 
 def test_settings_that_cannot_work(tmp_path):

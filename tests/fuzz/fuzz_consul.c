@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	body = str_make((const char *)data + 1, size - 1);
 	switch (data[0] & 3) {
-	case 0:
-	case 1: read_items(body); break;
+	case 0: read_items(body); break;
+	case 1: (void)!consul_read_done(body); break;
 	case 2:
 		rc = consul_read_refusal(body, why, sizeof(why));
 		assert(rc == STORE_CONFLICT || rc == ERR_DENIED || rc == ERR_BACKEND);

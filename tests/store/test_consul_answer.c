@@ -91,6 +91,20 @@ START_TEST(why_a_transaction_was_refused)
 }
 END_TEST
 
+START_TEST(that_a_transaction_was_made)
+{
+	ck_assert(consul_read_done(STR("{\"Results\":[" ENTRY("\"k/a\"", "null") "],\"Errors\":null}")));
+	ck_assert(consul_read_done(STR("{\"Results\":null,\"Errors\":null}")));
+	ck_assert(consul_read_done(STR("{\"Results\":[],\"Errors\":[]}")));
+	ck_assert(!consul_read_done(STR("{}")));
+	ck_assert(!consul_read_done(STR("[]")));
+	ck_assert(!consul_read_done(STR("<html>welcome</html>")));
+	ck_assert(!consul_read_done(STR("{\"Results\":7,\"Errors\":null}")));
+	ck_assert(!consul_read_done(STR("{\"Results\":null,\"Errors\":[{\"What\":\"x\"}]}")));
+	ck_assert(!consul_read_done(str_make(NULL, 0)));
+}
+END_TEST
+
 START_TEST(rules_of_the_index)
 {
 	ck_assert_uint_eq(consul_next_index(0, 5), 5);
@@ -127,6 +141,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_list_of_keys);
 	tcase_add_loop_test(tc, bad_lists_are_refused, 0, (int)ARRAY_N(bad_lists));
 	tcase_add_loop_test(tc, why_a_transaction_was_refused, 0, (int)ARRAY_N(refusals));
+	tcase_add_test(tc, that_a_transaction_was_made);
 	tcase_add_test(tc, rules_of_the_index);
 	tcase_add_test(tc, keys_as_paths);
 }
