@@ -4,7 +4,6 @@
 #include "show.h"
 #include "keyway/sql/lit.h"
 #include "keyway/wire/rowset.h"
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,45 +52,12 @@ static void fill_help(struct show_part *p)
 
 /* --- rows --- */
 
-bool show_like(struct str text, struct str pattern)
-{
-	size_t t = 0, p = 0, star = SIZE_MAX, mark = 0;
-
-	while (t < text.n) {
-		char c = p < pattern.n ? pattern.p[p] : '\0';
-		bool itself = c == '\\' && p + 1 < pattern.n;
-
-		if (p < pattern.n && c == '%' && !itself) {
-			star = p++;
-			mark = t;
-			continue;
-		}
-		if (p < pattern.n &&
-			((!itself && c == '_') || tolower((unsigned char)(itself ? pattern.p[p + 1] : c)) ==
-							  tolower((unsigned char)text.p[t]))) {
-			p += itself ? 2 : 1;
-			t++;
-			/* one character, of however many bytes */
-			while (c == '_' && t < text.n && (text.p[t] & 0xc0) == 0x80)
-				t++;
-			continue;
-		}
-		if (star == SIZE_MAX)
-			return false;
-		p = star + 1;
-		t = ++mark;
-	}
-	while (p < pattern.n && pattern.p[p] == '%')
-		p++;
-	return p == pattern.n;
-}
-
 static bool row_matches(const struct show_rows *o)
 {
 	const struct str *f = o->f + (size_t)(o->n - 1) * o->n_cols;
 
 	for (unsigned i = 0; i < o->n_cols; i++) {
-		if (f[i].p && show_like(f[i], o->like))
+		if (f[i].p && str_like(f[i], o->like))
 			return true;
 	}
 	return false;

@@ -93,9 +93,6 @@ void show_wall(struct show_rows *o, uint64_t wall_us); /* a time of day, UTC; 0:
 void show_rows_end(struct show_rows *o);
 void show_rows_free(struct show_rows *o);
 
-/* As SQL's LIKE: % any text, _ one character, \ before one that stands for itself; ASCII letters in any case. Pure. */
-bool show_like(struct str text, struct str pattern);
-
 /* Whether the asker may see what belongs to account @user. */
 bool show_may_see(const struct show_ask *a, struct str user);
 

@@ -90,6 +90,8 @@ char *doctor_text(struct doctor *d, const char *fmt, ...) PRINTF(2, 3);
 const char *doctor_variable(const struct doctor_server *s, const char *name);
 uint64_t doctor_number(const struct doctor_server *s, const char *name);
 bool doctor_on(const struct doctor_server *s, const char *name);
+/* Whether its account has a privilege, in @database or (NULL) everywhere. */
+bool doctor_granted(const struct doctor_server *s, const char *database, const char *privilege);
 /* The servers of one shard: the first, and how many. */
 struct doctor_server *doctor_shard(struct doctor *d, const struct shard *sh, uint32_t *n);
 /* The database of @s's shard on the server, "" in the keyspace `*`. */

@@ -63,39 +63,21 @@ static bool line_grants(const char *line, const char *privilege)
 	return false;
 }
 
-static bool granted(const struct doctor_server *s, const char *privilege)
-{
-	for (uint32_t i = 0; i < s->grant_n; i++) {
-		if (strstr(s->grants[i], " ON *.* TO ") && line_grants(s->grants[i], privilege))
-			return true;
-	}
-	return false;
-}
-
-/* `shop\_1`.* names the database shop_1. */
+/* `shop\_1`.* is a pattern: of the database shop_1 alone. */
 static bool line_is_of(const char *line, const char *database)
 {
-	const char *p = strstr(line, " ON `");
+	const char *p = strstr(line, " ON `"), *end = p ? strstr(p, "`.* TO ") : NULL;
 
-	if (!p)
-		return false;
-	for (p += 5; *database; database++) {
-		if (*p == '\\')
-			p++;
-		if (*p == '%')
-			return true;
-		if (*p++ != *database)
-			return false;
-	}
-	return strncmp(p, "`.*", 3) == 0 || *p == '%';
+	return end && str_like(str_of(database), str_make(p + 5, (size_t)(end - p) - 5));
 }
 
-static bool granted_in(const struct doctor_server *s, const char *database, const char *privilege)
+bool doctor_granted(const struct doctor_server *s, const char *database, const char *privilege)
 {
-	if (granted(s, privilege))
-		return true;
 	for (uint32_t i = 0; i < s->grant_n; i++) {
-		if (line_is_of(s->grants[i], database) && line_grants(s->grants[i], privilege))
+		const char *line = s->grants[i];
+
+		if ((strstr(line, " ON *.* TO ") || (database && line_is_of(line, database))) &&
+			line_grants(line, privilege))
 			return true;
 	}
 	return false;
@@ -123,7 +105,8 @@ void check_grants(struct doctor *d)
 		for (size_t k = 0; s->my && k < ARRAY_N(needs); k++) {
 			const char *const *n = needs[k].names;
 
-			if (granted(s, n[0]) || (n[1] && granted(s, n[1])) || (n[2] && granted(s, n[2])))
+			if (doctor_granted(s, NULL, n[0]) || (n[1] && doctor_granted(s, NULL, n[1])) ||
+				(n[2] && doctor_granted(s, NULL, n[2])))
 				continue;
 			doctor_find(d, needs[k].problem ? DOCTOR_PROBLEM : DOCTOR_WARNING, s->where,
 				doctor_text(d, "Keyway's account lacks %s: %s", s->mariadb || !n[1] ? n[0] : n[1],
@@ -131,7 +114,7 @@ void check_grants(struct doctor *d)
 				"GRANT %s ON *.* TO it", s->mariadb || !n[1] ? n[0] : n[1]);
 		}
 		for (size_t k = 0; s->my && k < ARRAY_N(rows); k++) {
-			if (db[0] ? granted_in(s, db, rows[k]) : granted(s, rows[k]))
+			if (doctor_granted(s, db[0] ? db : NULL, rows[k]))
 				continue;
 			doctor_find(d, DOCTOR_PROBLEM, s->where,
 				doctor_text(
@@ -149,12 +132,13 @@ void check_fence(struct doctor *d)
 
 		if (!s->my || s->def->shard->backend_n < 2)
 			continue;
-		if (granted(s, "READ_ONLY ADMIN"))
+		if (doctor_granted(s, NULL, "READ_ONLY ADMIN"))
 			has = "READ_ONLY ADMIN";
-		else if (s->mariadb ? s->version < 1011 && granted(s, "SUPER") : granted(s, "SUPER"))
+		else if (s->mariadb ? s->version < 1011 && doctor_granted(s, NULL, "SUPER")
+				    : doctor_granted(s, NULL, "SUPER"))
 			has = "SUPER";
-		else if (!s->mariadb && granted(s, "CONNECTION_ADMIN") && !doctor_on(s, "super_read_only") &&
-			 doctor_on(s, "read_only"))
+		else if (!s->mariadb && doctor_granted(s, NULL, "CONNECTION_ADMIN") &&
+			 !doctor_on(s, "super_read_only") && doctor_on(s, "read_only"))
 			has = "CONNECTION_ADMIN";
 		if (has)
 			doctor_find(d, DOCTOR_PROBLEM, s->where,

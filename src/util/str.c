@@ -1,5 +1,6 @@
 /* str.c - numbers and copies of texts. Pure. */
 #include "keyway/util/str.h"
+#include <ctype.h>
 
 int str_to_u64(struct str s, uint64_t *out)
 {
@@ -33,4 +34,37 @@ int str_to_i64(struct str s, int64_t *out)
 char *str_dup(struct str s)
 {
 	return xstrndup(s.p, s.n);
+}
+
+bool str_like(struct str text, struct str pattern)
+{
+	size_t t = 0, p = 0, star = SIZE_MAX, mark = 0;
+
+	while (t < text.n) {
+		char c = p < pattern.n ? pattern.p[p] : '\0';
+		bool itself = c == '\\' && p + 1 < pattern.n;
+
+		if (p < pattern.n && c == '%' && !itself) {
+			star = p++;
+			mark = t;
+			continue;
+		}
+		if (p < pattern.n &&
+			((!itself && c == '_') || tolower((unsigned char)(itself ? pattern.p[p + 1] : c)) ==
+							  tolower((unsigned char)text.p[t]))) {
+			p += itself ? 2 : 1;
+			t++;
+			/* one character, of however many bytes */
+			while (c == '_' && t < text.n && (text.p[t] & 0xc0) == 0x80)
+				t++;
+			continue;
+		}
+		if (star == SIZE_MAX)
+			return false;
+		p = star + 1;
+		t = ++mark;
+	}
+	while (p < pattern.n && pattern.p[p] == '%')
+		p++;
+	return p == pattern.n;
 }

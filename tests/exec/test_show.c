@@ -3,43 +3,6 @@
 #include "show.h"
 #include "unit.h"
 
-START_TEST(like_is_that_of_sql)
-{
-	static const struct {
-		const char *text, *pattern;
-		bool is;
-	} cases[] = {
-		{ "", "", true },
-		{ "", "%", true },
-		{ "", "_", false },
-		{ "shop", "shop", true },
-		{ "shop", "SHOP", true },
-		{ "shop", "sho", false },
-		{ "shop", "sh%", true },
-		{ "shop", "%op", true },
-		{ "shop", "%h%", true },
-		{ "shop", "_hop", true },
-		{ "shop", "____", true },
-		{ "shop", "_____", false },
-		{ "shop", "%%%p", true },
-		{ "aXbXc", "a%X%c", true },
-		{ "aaab", "%ab", true },
-		{ "aaac", "%ab", false },
-		{ "100%", "100\\%", true },
-		{ "1000", "100\\%", false },
-		{ "a_b", "a\\_b", true },
-		{ "axb", "a\\_b", false },
-		{ "a\\", "a\\", true },
-		{ "caf\xc3\xa9!", "caf_!", true },
-		{ "caf\xc3\xa9!", "caf__!", false },
-	};
-
-	for (size_t i = 0; i < ARRAY_N(cases); i++)
-		ck_assert_msg(show_like(str_of(cases[i].text), str_of(cases[i].pattern)) == cases[i].is,
-			"'%s' LIKE '%s'", cases[i].text, cases[i].pattern);
-}
-END_TEST
-
 START_TEST(fields_are_texts_and_nulls)
 {
 	struct show_rows o = { .n_cols = 5 };
@@ -146,7 +109,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_add_test(tc, like_is_that_of_sql);
 	tcase_add_test(tc, fields_are_texts_and_nulls);
 	tcase_add_test(tc, texts_are_cut_between_characters);
 	tcase_add_test(tc, rows_that_are_not_like_it_go);

@@ -56,6 +56,10 @@ static inline bool str_starts(struct str a, struct str prefix)
 MUST_CHECK int str_to_u64(struct str s, uint64_t *out);
 MUST_CHECK int str_to_i64(struct str s, int64_t *out);
 
+/* As SQL's LIKE: % any text, _ one character of UTF-8, \ before one that stands for itself; ASCII letters in any case.
+ */
+bool str_like(struct str text, struct str pattern);
+
 /* A copy on the heap, NUL-terminated. The caller frees it. */
 char *str_dup(struct str s);
 
