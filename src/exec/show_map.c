@@ -268,6 +268,7 @@ static void fill_epochs(struct show_part *p)
 		show_z(&p->rows, k->from_cache ? "cache" : k->gone ? "before" : "store");
 		show_z(&p->rows, st.store_up ? "up" : "down");
 		show_str(&p->rows, str_of(st.store_err.kind ? st.store_err.msg : ""));
+		show_str(&p->rows, st.store_id ? str_of(st.store_id) : str_make(NULL, 0));
 		show_uint(&p->rows, k->refused_n);
 		show_wall(&p->rows, k->refused_us);
 		show_str(&p->rows, str_of(k->refused_us ? k->refused_err.msg : ""));
@@ -285,6 +286,7 @@ static const struct show_column epoch_cols[] = {
 	{ "from", SHOW_TEXT, 16 },
 	{ "store", SHOW_TEXT, 16 },
 	{ "store_error", SHOW_TEXT, 512 },
+	{ "store_id", SHOW_TEXT, 255 },
 	{ "refused", SHOW_UINT, 0 },
 	{ "refused_at", SHOW_TEXT, 19 },
 	{ "refused_why", SHOW_TEXT, 512 },

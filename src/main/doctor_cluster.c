@@ -79,6 +79,11 @@ static void epoch_row(struct doctor *d, const struct doctor_proxy *p, MYSQL_RES 
 			doctor_text(d, "it cannot read the store: %s",
 				ctl_sql_field(res, row, "store_error") ? ctl_sql_field(res, row, "store_error") : ""),
 			"mend the store, or the way to it from that machine");
+	v = ctl_sql_field(res, row, "from");
+	if (v && strcmp(v, "before") == 0)
+		doctor_find(d, DOCTOR_PROBLEM, p->at->name,
+			doctor_text(d, "it serves %s as it was: the store came to hold no map", name),
+			"put the maps back (keywayctl map apply), or restart the proxy if that is another store");
 	v = ctl_sql_field(res, row, "schema_error");
 	if (v && *v)
 		doctor_find(d, DOCTOR_WARNING, p->at->name,

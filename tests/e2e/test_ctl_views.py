@@ -84,6 +84,18 @@ def test_which_proxy(site):
     victim.close()
 
 
+def test_all_proxies_by_their_records(site):
+    ports = {p.port for p in site.cluster.proxies}
+    got = wait_for("both proxies' records", lambda: (lambda r: len(r) == 2 and r)(rows(site, "proxies")), 20)
+    assert {int(r["address"].rpartition(":")[2]) for r in got} == ports
+    epoch = rows(site, "epochs")[0]["epoch"]
+    for r in got:
+        assert r["epochs"] == "shop %d" % epoch and r["refused"] == "" and r["state"] == "up" and r["pid"] > 0
+    every = rows(site, "sessions", "--all")
+    assert {int(r["proxy"].rpartition(":")[2]) for r in every} == ports
+    assert len(rows(site, "epochs", "--all")) == 2
+
+
 def test_accounts(site, tmp_path):
     assert ctl(site, "shards", *conf(site), account=False, check=False).returncode == 1
     password = tmp_path / "password"
