@@ -157,6 +157,9 @@ class Load:
             assert mine <= set(c.acked) | set(c.unknown)
             assert c.counted <= counters[c.who] <= c.counted + c.counted_unknown
             assert c.transactions or not c.retried
+        print("longest statement or transaction %.2f s; %d done, %d not known, %d transactions tried again"
+              % (max(c.longest for c in self.clients), sum(len(c.acked) for c in self.clients),
+                 sum(len(c.doubts) for c in self.clients), sum(c.retried for c in self.clients)))
 
 
 def written_by(backend, server):
