@@ -41,6 +41,9 @@ struct shard_verdict verdict_of_map(const struct shard *sh)
 		v.side[SIDE_EVEN] = side_by_map(sh, SIDE_EVEN, &v.hold);
 		v.side[SIDE_ODD] = side_by_map(sh, SIDE_ODD, &v.hold);
 		v.primary = v.side[sh->home];
+	} else if (sh->primary->state == BACKEND_DRAINING) {
+		v.primary = VERDICT_NONE;
+		v.hold = HOLD_DRAINING;
 	}
 	return v;
 }
@@ -109,7 +112,8 @@ static uint64_t proven_rivals(
 
 /* --- replica sets --- */
 
-static void judge_map_primary(const struct shard *sh, const struct backend_view *views, struct judgement *j)
+static void judge_map_primary(
+	const struct shard *sh, const struct backend_view *views, const struct verdict_memory *m, struct judgement *j)
 {
 	int16_t p = (int16_t)sh->primary->index;
 	uint64_t others = all_writable(sh, views) & ~bit(p);
@@ -121,8 +125,21 @@ static void judge_map_primary(const struct shard *sh, const struct backend_view 
 		return;
 	}
 	j->verdict.hold = HOLD_NO_PRIMARY;
-	if (others)
+	if (is_demoted(&views[p]) && m->named_us && views[p].seen_us <= m->named_us)
+		j->look_at = p; /* it was a replica when it was looked at */
+	else if (others)
 		j->verdict.alarm = ALARM_OTHER_WRITABLE;
+}
+
+/* An operator moves the primary's traffic to another: statements wait. */
+static void judge_draining(const struct shard *sh, struct judgement *j)
+{
+	int16_t p = j->verdict.primary;
+
+	if (p == VERDICT_NONE || sh->backends[p].state != BACKEND_DRAINING)
+		return;
+	j->verdict.primary = VERDICT_NONE;
+	j->verdict.hold = HOLD_DRAINING;
 }
 
 /* Nothing says which one was the primary. */
@@ -218,6 +235,17 @@ static int16_t come_back(struct verdict_memory *m, const struct backend_view *ow
 	return VERDICT_NONE;
 }
 
+/* The map lets a side serve again: what is known of it is from before, when it was read-only. Until it has been looked
+ * at, neither it nor the other side is right. */
+static bool still_away(struct verdict_memory *m, const struct backend_view *own, enum pair_side side, uint64_t now_us)
+{
+	if (!m->back_us[side])
+		m->back_us[side] = now_us;
+	m->away[side] = own->present && own->state == SERVER_UP && own->seen_us <= m->back_us[side] &&
+			own->writable != SERVER_WRITABLE;
+	return m->away[side];
+}
+
 static int16_t judge_side(const struct shard *sh, const struct backend_view *views, enum pair_side side,
 	struct verdict_memory *m, uint64_t now_us, struct judgement *j)
 {
@@ -226,6 +254,14 @@ static int16_t judge_side(const struct shard *sh, const struct backend_view *vie
 	/* a drained server is away on purpose, and may be in any state */
 	bool other_serves = other->state == BACKEND_SERVING && may_write(&views[t]) && views[t].present;
 
+	if (own->state != BACKEND_SERVING) {
+		m->away[side] = true;
+		m->back_us[side] = 0;
+	} else if (m->away[side] && still_away(m, &views[o], side, now_us)) {
+		j->look_at = o;
+		j->verdict.hold = HOLD_RETURNING;
+		return VERDICT_NONE;
+	}
 	if (own->state == BACKEND_DRAINING) {
 		if (m->taken[side] && other_serves)
 			return t; /* it has no traffic to move */
@@ -270,8 +306,10 @@ struct judgement verdict_judge(
 		j.verdict.primary = j.verdict.side[sh->home];
 	} else if (sh->primary_auto) {
 		judge_auto(sh, views, m, &j);
+		judge_draining(sh, &j);
 	} else {
-		judge_map_primary(sh, views, &j);
+		judge_map_primary(sh, views, m, &j);
+		judge_draining(sh, &j);
 	}
 	j.verdict.since_us = verdict_eq(&j.verdict, &m->before) ? m->before.since_us : now_us;
 	m->before = j.verdict;

@@ -135,7 +135,7 @@ static int parse_backend(struct building *b, const json_t *v, const struct shard
 	d->role = (enum backend_role)role;
 	d->side = (enum pair_side)side;
 	d->state = (enum backend_state)state;
-	if (!pair && d->role == BACKEND_PRIMARY && d->state != BACKEND_SERVING)
+	if (!pair && d->role == BACKEND_PRIMARY && d->state == BACKEND_DRAINED)
 		return reader_bad_field(
 			r, "state", "a primary serves: make another backend the primary first (keywayctl switchover)");
 	return 0;

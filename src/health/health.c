@@ -248,14 +248,18 @@ static void carry_over(struct watched_shard *ws, const struct watched_shard *old
 {
 	const struct verdict_memory *om = &old->memory;
 
+	bool renamed = ws->backends[ws->shard->primary->index] != old->backends[old->shard->primary->index];
+
 	if (ws->shard->backend_n == old->shard->backend_n &&
 		memcmp(ws->backends, old->backends, sizeof(struct watched *) * old->shard->backend_n) == 0) {
 		ws->memory = *om;
+		ws->memory.named_us = renamed ? clock_mono_us() : om->named_us;
 		memcpy(ws->applied_us, old->applied_us, sizeof(ws->applied_us));
 		return;
 	}
 	if (ws->shard->kind == SHARD_PAIR)
 		return; /* other servers: nothing of that holds */
+	ws->memory.named_us = renamed ? clock_mono_us() : om->named_us;
 	for (uint32_t i = 0; i < ws->shard->backend_n; i++) {
 		for (uint32_t o = 0; ws->backends[i] && o < old->shard->backend_n; o++) {
 			if (old->backends[o] != ws->backends[i])

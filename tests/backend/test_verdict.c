@@ -409,6 +409,72 @@ START_TEST(a_side_that_stood_in_and_dies_gives_all_back)
 }
 END_TEST
 
+/* A side that was drained is read-only until just before the map lets it serve: what was seen then says nothing. */
+START_TEST(a_restored_side_is_looked_at_before_anything_goes_to_either)
+{
+	const struct shard *sh = pair("drained", "serving");
+	struct judgement j;
+
+	all("rw");
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], 1);
+	sh = pair("draining", "serving");
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], VERDICT_NONE);
+	sh = pair("serving", "serving");
+	for (int i = 0; i < 3; i++) {
+		j = judge(sh);
+		ck_assert_int_eq(j.verdict.side[SIDE_ODD], VERDICT_NONE);
+		ck_assert_int_eq(j.verdict.side[SIDE_EVEN], 1);
+		ck_assert_int_eq(j.look_at, 0);
+	}
+	seen(0, 'w');
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], 0);
+	/* it is not held again for what comes later */
+	seen(0, 'r');
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], 1);
+}
+END_TEST
+
+START_TEST(a_restored_side_that_is_not_well_leaves_its_traffic)
+{
+	const struct shard *sh = pair("drained", "serving");
+
+	all("rw");
+	judge(sh);
+	sh = pair("serving", "serving");
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], VERDICT_NONE);
+	seen(0, 'd');
+	ck_assert_int_eq(judge(sh).verdict.side[SIDE_ODD], 1);
+}
+END_TEST
+
+START_TEST(a_primary_that_is_drained_holds_its_statements)
+{
+	const struct shard *sh = plain();
+	struct judgement j;
+
+	all("wrr");
+	ck_assert_int_eq(judge(sh).verdict.primary, 0);
+	sh = open_map("\"kind\": \"replicaset\", \"backends\": ["
+		      "{\"name\": \"a\", \"host\": \"127.0.0.1\", \"role\": \"primary\", \"state\": \"draining\"},"
+		      "{\"name\": \"b\", \"host\": \"127.0.0.2\", \"role\": \"replica\"}]");
+	j = judge(sh);
+	ck_assert_int_eq(j.verdict.primary, VERDICT_NONE);
+	ck_assert_int_eq(j.verdict.hold, HOLD_DRAINING);
+	ck_assert_int_eq(verdict_of_map(sh).primary, VERDICT_NONE);
+	/* the new one was a replica when it was last looked at */
+	sh = open_map("\"kind\": \"replicaset\", \"backends\": ["
+		      "{\"name\": \"a\", \"host\": \"127.0.0.1\", \"role\": \"replica\"},"
+		      "{\"name\": \"b\", \"host\": \"127.0.0.2\", \"role\": \"primary\"}]");
+	mem.named_us = now;
+	j = judge(sh);
+	ck_assert_int_eq(j.verdict.primary, VERDICT_NONE);
+	ck_assert_int_eq(j.look_at, 1);
+	ck_assert_int_eq(j.verdict.alarm, ALARM_NONE);
+	seen(1, 'w');
+	ck_assert_int_eq(judge(sh).verdict.primary, 1);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -427,6 +493,9 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_side_comes_back_when_it_has_everything);
 	tcase_add_test(tc, nobody_waits_long_for_a_side);
 	tcase_add_test(tc, a_side_that_stood_in_and_dies_gives_all_back);
+	tcase_add_test(tc, a_restored_side_is_looked_at_before_anything_goes_to_either);
+	tcase_add_test(tc, a_restored_side_that_is_not_well_leaves_its_traffic);
+	tcase_add_test(tc, a_primary_that_is_drained_holds_its_statements);
 }
 
 int main(void)

@@ -52,6 +52,9 @@ struct verdict_memory {
 	uint64_t rivals; /* bits: was writable while another was the primary, and not seen read-only since */
 	bool known;	 /* `primary: auto`: last is a server that was judged to be the primary */
 	int16_t last;
+	uint64_t named_us; /* replica sets: the map has named another primary then; 0: never */
+	bool away[2];	   /* pairs: the map has it drained, or had until back_us */
+	uint64_t back_us[2];
 	bool taken[2];		  /* pairs: the other side serves this one, since it was down */
 	uint64_t returning_us[2]; /* pairs: since when statements wait for the side's return; 0: they do not */
 	uint64_t retry_us[2];	  /* pairs: the return is not tried before */
@@ -67,11 +70,12 @@ struct judgement {
 #define VERDICT_RETURN_PAUSE_US 10000000
 
 /* The verdict on @sh, given a view of each of its backends. Remembers it in @m.
- * Replica set: the map's primary, if it is known to be neither down nor read-only; with `primary: auto` the only
- * writable server. A second writable one never takes over while the first lives, nor when it dies: only when the first
- * is read-only, or the map names the second.
- * Pair: each side's own server unless it is down, read-only or drained: then the other. A side that was down takes its
- * traffic back when it has applied what the other wrote meanwhile, statements for it waiting for that moment. */
+ * Replica set: the map's primary, if it is known to be neither down nor read-only, unless the map drains it; with
+ * `primary: auto` the only writable server. A second writable one never takes over while the first lives, nor when it
+ * dies: only when the first is read-only, or the map names the second. Pair: each side's own server unless it is down,
+ * read-only or drained: then the other. A side that was down takes its traffic back when it has applied what the other
+ * wrote meanwhile, statements for it waiting for that moment. What the map puts into office again was read-only until
+ * then: it is checked first, and statements wait for that. */
 struct judgement verdict_judge(
 	const struct shard *sh, const struct backend_view *views, struct verdict_memory *m, uint64_t now_us);
 
