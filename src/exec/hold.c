@@ -310,7 +310,7 @@ static void run_resume(struct run *r)
 	}
 	r->n_open = r->n_legs;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
-		r->legs[i].pool = leg_pool_now(&r->legs[i]);
+		leg_reroute(&r->legs[i]);
 		r->legs[i].held_from = NULL;
 	}
 	run_goto(r, RUN_ACQUIRE);

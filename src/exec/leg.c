@@ -167,6 +167,15 @@ struct pool *leg_pool_now(struct leg *l)
 	return run_pool_of(l->run, kr, l->shard, (enum plan_side)l->side, l->replica);
 }
 
+void leg_reroute(struct leg *l)
+{
+	const struct keyspace_route *kr = leg_keyspace(l);
+
+	l->pool = leg_pool_now(l);
+	if (kr)
+		l->epoch = kr->ks->epoch;
+}
+
 struct part *leg_part(const struct leg *l)
 {
 	struct session *s = l->run->s;
@@ -224,6 +233,7 @@ void leg_start(struct leg *l)
 	if (p) {
 		l->pool = p->pool;
 		l->was_part = true;
+		p->serves |= l->serves;
 		leg_got(l, p->c);
 		return;
 	}
@@ -509,7 +519,7 @@ static void leg_lost(struct bconn *c, const struct err *why)
 		if (l->state == LEG_SENT)
 			run_goto(r, RUN_ACQUIRE);
 		l->state = LEG_NEW;
-		l->pool = leg_pool_now(l);
+		leg_reroute(l);
 		if (l->pool)
 			leg_lease(l);
 		else

@@ -14,6 +14,17 @@ struct part *part_find(struct session *s, const struct pool *p, const char *ks, 
 	return NULL;
 }
 
+struct part *part_serving(struct session *s, const char *ks, uint32_t shard, uint8_t serves)
+{
+	for (uint32_t i = 0; i < s->n_parts; i++) {
+		struct part *q = &s->parts[i];
+
+		if (q->ks == ks && q->shard == shard && (q->serves & serves) && (q->in_txn || s->pins))
+			return q;
+	}
+	return NULL;
+}
+
 struct part *part_add(struct session *s, struct leg *l, struct bconn *c)
 {
 	struct part *p;
@@ -28,7 +39,9 @@ struct part *part_add(struct session *s, struct leg *l, struct bconn *c)
 		.shard = l->shard,
 		.writes = !l->replica || s->txn != TXN_NONE || s->settings->autocommit_off,
 		.s = s,
-		.since_us = loop_now_us(s->w->loop) };
+		.since_us = loop_now_us(s->w->loop),
+		.serves = l->serves,
+		.epoch = l->epoch };
 	p->c = c;
 	return p;
 }

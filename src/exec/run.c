@@ -1,5 +1,6 @@
 /* run.c - a statement from its plan to its answer: the states of run.h. Worker thread. */
 #include "run.h"
+#include "keyway/exec/underway.h"
 #include "keyway/sql/lit.h"
 #include <assert.h>
 #include <stdio.h>
@@ -203,6 +204,15 @@ struct pool *run_pool_of(
 	return route_pool(r->s, &kr->ks->shards[shard], &kr->shards[shard], side, replica);
 }
 
+static uint8_t leg_serves(const struct shard *sh, enum plan_side side, bool replica)
+{
+	if (sh->kind != SHARD_PAIR)
+		return replica ? UNDERWAY_REPLICA : UNDERWAY_PRIMARY;
+	if (side == PLAN_SIDE_HOME)
+		return (uint8_t)(1u << sh->home);
+	return side == PLAN_SIDE_ODD ? UNDERWAY_ODD : UNDERWAY_EVEN;
+}
+
 struct leg *run_leg_to(
 	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
 {
@@ -210,6 +220,14 @@ struct leg *run_leg_to(
 	struct shard_route *sr = &kr->shards[shard];
 
 	l->pool = route_pool(r->s, &kr->ks->shards[shard], sr, side, replica);
+	l->serves = leg_serves(&kr->ks->shards[shard], side, replica);
+	l->epoch = kr->ks->epoch;
+	if (UNLIKELY(r->s->n_parts != 0)) {
+		const struct part *p = part_serving(r->s, kr->name, shard, l->serves);
+
+		if (p)
+			l->pool = p->pool;
+	}
 	l->ks = kr->name;
 	l->shard = shard;
 	l->side = (uint8_t)side;

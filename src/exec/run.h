@@ -74,8 +74,10 @@ struct leg {
 	struct pool *held_from; /* HELD: where it was to go when that failed; only compared */
 	struct bconn *c;
 	struct lease lease;
-	uint8_t state; /* enum leg_state */
+	uint8_t state;	/* enum leg_state */
+	uint8_t serves; /* a bit of enum underway_part, and the map's epoch: what others must wait for */
 	uint8_t setup_left;
+	uint64_t epoch;
 	uint32_t tried; /* shards that could not be reached */
 	bool was_part;	/* the session held the connection before */
 	bool begins;	/* BEGIN has been sent to it with this statement */
@@ -306,6 +308,8 @@ const struct shard_route *leg_shard(const struct leg *l);
 struct part *leg_part(const struct leg *l);
 /* Where it goes by the routes of now; NULL: nowhere. */
 struct pool *leg_pool_now(struct leg *l);
+/* From now on there, under the map of now: nothing of it is under way. */
+void leg_reroute(struct leg *l);
 /* After its statement: the connection goes back, or stays with the session. */
 void leg_release(struct leg *l);
 void leg_query(struct leg *l, struct str sql); /* sets its own command */
@@ -336,6 +340,9 @@ void diag_clear(struct session *s);
 void diag_add(struct session *s, struct str level, uint32_t code, struct str msg);
 
 /* part.c */
+/* The connection that the session holds for statements of @serves, wherever those go now: what it began there goes on
+ * there. */
+struct part *part_serving(struct session *s, const char *ks, uint32_t shard, uint8_t serves);
 struct part *part_find(struct session *s, const struct pool *p, const char *ks, uint32_t shard);
 struct part *part_add(struct session *s, struct leg *l, struct bconn *c);
 void part_remove(struct session *s, struct part *p);

@@ -247,7 +247,6 @@ static const struct watched_shard *find_shard(const struct watched_shard *shards
 static void carry_over(struct watched_shard *ws, const struct watched_shard *old)
 {
 	const struct verdict_memory *om = &old->memory;
-
 	bool renamed = ws->backends[ws->shard->primary->index] != old->backends[old->shard->primary->index];
 
 	if (ws->shard->backend_n == old->shard->backend_n &&

@@ -3,6 +3,7 @@
  * For daemon.c.
  * A thread of its own; nothing waits for it. */
 #include "presence.h"
+#include "settled.h"
 #include "keyway/util/log.h"
 #include <jansson.h>
 #include <openssl/rand.h>
@@ -20,6 +21,7 @@ struct presence {
 	pthread_t thread;
 	bool running;
 	char *said; /* the record as it was set last */
+	struct settled *settled;
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -27,6 +29,7 @@ struct presence {
 	bool news, stopping, ending;
 	struct snapshot *newest; /* handed to the workers */
 	struct snapshot *served; /* by all of them */
+	char *behind;		 /* settled.h's JSON; NULL: not known yet */
 };
 
 /* The first door over TCP, and the first socket. */
@@ -105,7 +108,12 @@ void presence_snapshot(struct presence *p, struct snapshot *sn)
 
 void presence_installed(void *presence)
 {
-	signal_news(presence);
+	struct presence *p = presence;
+
+	pthread_mutex_lock(&p->lock);
+	settled_wake(p->settled);
+	pthread_mutex_unlock(&p->lock);
+	signal_news(p);
 }
 
 /* Takes the newest snapshot for served when all workers have it. Under the lock. */
@@ -188,6 +196,7 @@ static char *record_text(struct presence *p, bool ending)
 		json_object_set_new(record, "stopping", json_true());
 	pthread_mutex_lock(&p->lock);
 	served = p->served ? snapshot_ref(p->served) : NULL;
+	json_object_set_new(record, "settled", p->behind ? json_loads(p->behind, 0, NULL) : json_object());
 	pthread_mutex_unlock(&p->lock);
 	add_epochs(record, served);
 	snapshot_unref(served);
@@ -208,6 +217,18 @@ static void say(struct presence *p, bool ending)
 	store_presence_set(p->kept, str_of(text));
 	free(p->said);
 	p->said = text;
+}
+
+/* From settled.c's thread. */
+static void note_settled(void *arg, const char *json)
+{
+	struct presence *p = arg;
+
+	pthread_mutex_lock(&p->lock);
+	free(p->behind);
+	p->behind = xstrdup(json);
+	pthread_mutex_unlock(&p->lock);
+	signal_news(p);
 }
 
 static void *presence_main(void *arg)
@@ -265,6 +286,11 @@ void presence_start(struct presence *p, const struct store_config *store)
 		return;
 	}
 	p->running = true;
+	pthread_mutex_lock(&p->lock);
+	p->settled = settled_start(&p->d->process, note_settled, p);
+	pthread_mutex_unlock(&p->lock);
+	if (!p->settled)
+		log_error("operations cannot wait for what is under way here: there is no thread to tell them");
 }
 
 void presence_stopping(struct presence *p)
@@ -279,6 +305,7 @@ void presence_stop(struct presence *p)
 {
 	if (!p)
 		return;
+	settled_stop(p->settled);
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
 	pthread_cond_signal(&p->wake);
@@ -294,6 +321,8 @@ void presence_free(struct presence *p)
 {
 	if (!p)
 		return;
+	settled_free(p->settled);
+	free(p->behind);
 	snapshot_unref(p->newest);
 	snapshot_unref(p->served);
 	pthread_mutex_destroy(&p->lock);

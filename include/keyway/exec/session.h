@@ -42,6 +42,8 @@ struct part {
 	bool in_txn; /* it has begun the session's transaction */
 	bool writes; /* it was taken for the server that is written to */
 	uint64_t since_us;
+	uint8_t serves; /* bits of enum underway_part: whose statements it has run */
+	uint64_t epoch; /* of the map under which the first of them came */
 	struct session *s;
 };
 
