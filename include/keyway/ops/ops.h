@@ -76,4 +76,37 @@ MUST_CHECK int ops_pair_diff(
 /* Puts back what a log of ops_pair_diff() says was changed, newest first, unless it has changed since. */
 MUST_CHECK int ops_pair_undo(const struct ops *o, const char *log_path, struct ops_diff_result *out, struct err *err);
 
+/* --- operations that move traffic: journaled, resumable --- */
+
+struct ops_move {
+	const char *keyspace, *shard;
+	uint64_t pause_us;  /* longest time for which statements may be held in one try; 0: 1 s */
+	uint64_t wait_us;   /* how long to go on trying while something under way does not end */
+	bool kill;	    /* then end it: those sessions get an error */
+	bool force;	    /* without live proxies; with the lock of an owner that may be alive */
+	const char *resume; /* an id; NULL: begin, or go on with the unfinished one that is meant by the same words */
+};
+
+struct ops_move_result {
+	uint64_t held_us; /* the pause: no statement waited longer. 0: not known */
+};
+
+MUST_CHECK int ops_side_drain(const struct ops *o, const struct ops_move *m, enum pair_side side,
+	struct ops_move_result *out, struct err *err);
+MUST_CHECK int ops_side_restore(const struct ops *o, const struct ops_move *m, enum pair_side side,
+	struct ops_move_result *out, struct err *err);
+
+/* Back to where it began (or, where too much is done, on to its end). */
+MUST_CHECK int ops_abort(const struct ops *o, const char *id, bool force, struct err *err);
+MUST_CHECK int ops_resume(const struct ops *o, const char *id, bool force, struct err *err);
+
+struct ops_entry {
+	const char *id, *kind, *keyspace, *shard, *what;
+	const char *phase; /* doing, undoing, done, undone, stuck */
+	const char *step, *why;
+	uint64_t at_s; /* of its last sign of life */
+};
+MUST_CHECK int ops_list(
+	const struct ops *o, void (*one)(void *arg, const struct ops_entry *e), void *arg, struct err *err);
+
 #endif
