@@ -78,6 +78,8 @@ bool ctl_takes_common(const struct ctl_command *command, const struct ctl_option
 extern const struct ctl_command ctl_map_commands[];			 /* ctl_map.c */
 extern const struct ctl_command ctl_pair_commands[];			 /* ctl_pair.c */
 extern const struct ctl_command ctl_side_commands[], ctl_ops_commands[]; /* ctl_side.c */
+extern const struct ctl_option ctl_switchover_options[];
+enum ctl_exit ctl_switchover(struct ctl *c, const struct ctl_args *a);
 enum ctl_exit ctl_passwd(struct ctl *c, const struct ctl_args *a);
 
 /* --- what was given (ctl_args.c) --- */

@@ -1,4 +1,4 @@
-/* ctl_side.c - keywayctl side drain, side restore, ops list, resume, abort.
+/* ctl_side.c - keywayctl side drain, restore, alter; switchover; ops list, resume, abort.
  * For ctl.c.
  * One thread, blocking. */
 #include "ctl_ops.h"
@@ -26,7 +26,36 @@ static const struct ctl_option side_options[] = {
 	{ 0 },
 };
 
+#define REPL_OPTIONS                                                                                      \
+	{ .name = "--repl-user",                                                                          \
+		.argument = "NAME",                                                                       \
+		.help = "switchover: the account that the old primary replicates with (the replica's)" }, \
+	{                                                                                                 \
+		.name = "--repl-password-file", .argument = "FILE", .takes = CTL_FILE,                    \
+		.help = "switchover: file whose first line is its password"                               \
+	}
+
+static const struct ctl_option alter_options[] = {
+	{ .name = "--ddl", .argument = "STATEMENT", .help = "the ALTER TABLE" },
+	{ .name = "--all-shards", .help = "on every pair of the keyspace, one after the other" },
+	MOVE_OPTIONS,
+	CTL_ADMIN_OPTIONS,
+	{ 0 },
+};
+
+const struct ctl_option ctl_switchover_options[] = {
+	{ .name = "--to",
+		.argument = "BACKEND",
+		.takes = CTL_BACKEND,
+		.help = "the new primary, by its name in the map" },
+	REPL_OPTIONS,
+	MOVE_OPTIONS,
+	CTL_ADMIN_OPTIONS,
+	{ 0 },
+};
+
 static const struct ctl_option ops_options[] = {
+	REPL_OPTIONS,
 	{ .name = "--force", .help = "even if another keywayctl may still be at it" },
 	CTL_ADMIN_OPTIONS,
 	{ 0 },
@@ -54,6 +83,16 @@ static void move_from(const struct ctl_args *a, struct ops_move *m)
 typedef int side_fn(const struct ops *o, const struct ops_move *m, enum pair_side side, struct ops_move_result *out,
 	struct err *err);
 
+static enum ctl_exit say_done(struct ctl *c, const struct ctl_args *a, const struct ops_move_result *r)
+{
+	if (a->json)
+		fprintf(c->out, "{\"held_ms\": %.3f}\n", (double)r->held_us / 1000);
+	else
+		fprintf(c->out, "done; statements waited for at most %llu ms\n",
+			(unsigned long long)(r->held_us / 1000));
+	return CTL_OK;
+}
+
 static enum ctl_exit side_run(struct ctl *c, const struct ctl_args *a, side_fn *run)
 {
 	struct ops_move_result r = { 0 };
@@ -67,11 +106,8 @@ static enum ctl_exit side_run(struct ctl *c, const struct ctl_args *a, side_fn *
 	move_from(a, &m);
 	if (run(&o.ops, &m, strcmp(ctl_word(a, 2), "odd") == 0 ? SIDE_ODD : SIDE_EVEN, &r, &err) < 0)
 		rc = ctl_ops_failed(c, a, &err);
-	else if (a->json)
-		fprintf(c->out, "{\"held_ms\": %.3f}\n", (double)r.held_us / 1000);
 	else
-		fprintf(c->out, "done; statements waited for at most %llu ms\n",
-			(unsigned long long)(r.held_us / 1000));
+		rc = say_done(c, a, &r);
 	ctl_ops_close(&o);
 	return rc;
 }
@@ -84,6 +120,76 @@ static enum ctl_exit side_drain(struct ctl *c, const struct ctl_args *a)
 static enum ctl_exit side_restore(struct ctl *c, const struct ctl_args *a)
 {
 	return side_run(c, a, ops_side_restore);
+}
+
+static enum ctl_exit side_alter(struct ctl *c, const struct ctl_args *a)
+{
+	const char *ddl = ctl_option(a, "--ddl");
+	bool all = ctl_option(a, "--all-shards") != NULL;
+	struct ops_move_result r = { 0 };
+	struct ops_move m;
+	struct ctl_ops o;
+	struct err err;
+	enum ctl_exit rc;
+
+	if (!ddl)
+		return ctl_fail(c, a, CTL_USAGE, "--ddl gives the ALTER TABLE");
+	if (all == (ctl_word(a, 1) != NULL))
+		return ctl_fail(c, a, CTL_USAGE, "name a shard, or say --all-shards");
+	rc = ctl_ops_open(c, a, &o);
+	if (rc != CTL_OK)
+		return rc;
+	move_from(a, &m);
+	if (ops_side_alter(&o.ops, &m, ddl, &r, &err) < 0)
+		rc = ctl_ops_failed(c, a, &err);
+	else
+		rc = say_done(c, a, &r);
+	ctl_ops_close(&o);
+	return rc;
+}
+
+/* CTL_OK, or told. The password is the caller's to free. */
+static enum ctl_exit repl_account(struct ctl *c, const struct ctl_args *a, struct ops *o, char **password)
+{
+	const char *file = ctl_option(a, "--repl-password-file");
+
+	*password = file ? ctl_secret_read(c, a, file) : NULL;
+	o->repl_user = ctl_option(a, "--repl-user");
+	o->repl_password = *password;
+	return file && !*password ? CTL_FAILED : CTL_OK;
+}
+
+static void secret_free(char *password)
+{
+	if (password)
+		explicit_bzero(password, strlen(password));
+	free(password);
+}
+
+enum ctl_exit ctl_switchover(struct ctl *c, const struct ctl_args *a)
+{
+	const char *to = ctl_option(a, "--to");
+	struct ops_move_result r = { 0 };
+	char *password = NULL;
+	struct ops_move m;
+	struct ctl_ops o;
+	struct err err;
+	enum ctl_exit rc;
+
+	if (!to)
+		return ctl_fail(c, a, CTL_USAGE, "--to names the new primary");
+	rc = ctl_ops_open(c, a, &o);
+	if (rc != CTL_OK)
+		return rc;
+	rc = repl_account(c, a, &o.ops, &password);
+	move_from(a, &m);
+	if (rc == CTL_OK && ops_switchover(&o.ops, &m, to, &r, &err) < 0)
+		rc = ctl_ops_failed(c, a, &err);
+	else if (rc == CTL_OK)
+		rc = say_done(c, a, &r);
+	secret_free(password);
+	ctl_ops_close(&o);
+	return rc;
 }
 
 const struct ctl_command ctl_side_commands[] = {
@@ -105,6 +211,20 @@ const struct ctl_command ctl_side_commands[] = {
 		.options = side_options,
 		.flags = CTL_CONF | CTL_JSON,
 		.run = side_restore },
+	{ .name = "alter",
+		.summary = "ALTER TABLE on a pair that keeps serving: one side after the other",
+		.help = "The side is drained, altered outside its binlog at the server's own speed, catches up and "
+			"serves again;\n"
+			"then the other. Only changes that replication bears between the two forms are taken: columns "
+			"added at\n"
+			"the end or dropped there, wider integers and VARCHARs, plain indexes. The same command goes "
+			"on with\n"
+			"what was left in the middle; ops abort brings the traffic home.\n",
+		.arguments = { { .name = "KEYSPACE", .takes = CTL_KEYSPACE },
+			{ .name = "SHARD", .takes = CTL_SHARD, .optional = true } },
+		.options = alter_options,
+		.flags = CTL_CONF | CTL_JSON,
+		.run = side_alter },
 	{ 0 },
 };
 
@@ -161,14 +281,17 @@ typedef int by_id_fn(const struct ops *o, const char *id, bool force, struct err
 
 static enum ctl_exit by_id(struct ctl *c, const struct ctl_args *a, by_id_fn *run)
 {
+	char *password = NULL;
 	struct ctl_ops o;
 	struct err err;
 	enum ctl_exit rc = ctl_ops_open(c, a, &o);
 
 	if (rc != CTL_OK)
 		return rc;
-	if (run(&o.ops, ctl_word(a, 0), ctl_option(a, "--force") != NULL, &err) < 0)
+	rc = repl_account(c, a, &o.ops, &password);
+	if (rc == CTL_OK && run(&o.ops, ctl_word(a, 0), ctl_option(a, "--force") != NULL, &err) < 0)
 		rc = ctl_ops_failed(c, a, &err);
+	secret_free(password);
 	ctl_ops_close(&o);
 	return rc;
 }

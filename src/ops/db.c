@@ -116,20 +116,24 @@ void db_close(struct db *db)
 	*db = (struct db){ 0 };
 }
 
-int db_exec_str(struct db *db, struct str sql, struct err *err)
+int db_exec_secret(struct db *db, struct str sql, const char *shown, struct err *err)
 {
 	MYSQL_RES *res;
 
-	if (mysql_real_query(db->my, sql.p, sql.n) != 0) {
-		char what[160];
-
-		snprintf(what, sizeof(what), "%.*s", (int)MIN(sql.n, sizeof(what) - 1), sql.p);
-		return db_fail(db, what, err);
-	}
+	if (mysql_real_query(db->my, sql.p, sql.n) != 0)
+		return db_fail(db, shown, err);
 	res = mysql_store_result(db->my);
 	if (res)
 		mysql_free_result(res);
 	return 0;
+}
+
+int db_exec_str(struct db *db, struct str sql, struct err *err)
+{
+	char shown[160];
+
+	snprintf(shown, sizeof(shown), "%.*s", (int)MIN(sql.n, sizeof(shown) - 1), sql.p);
+	return db_exec_secret(db, sql, shown, err);
 }
 
 int db_exec(struct db *db, struct err *err, const char *fmt, ...)
@@ -337,13 +341,11 @@ int db_replica_healthy(const struct db *db, const struct db_replica *r, struct e
 int db_wait_position(struct db *db, const struct gtid_list *pos, uint64_t timeout_us, struct err *err)
 {
 	uint64_t end = clock_mono_us() + timeout_us;
-	struct gtid_list want = *pos;
 	char text[GTID_TEXT_MAX];
 
-	gtid_drop_domain(&want, db->domain);
-	if (want.n == 0)
+	if (pos->n == 0)
 		return 0;
-	gtid_print(&want, text);
+	gtid_print(pos, text);
 	for (;;) {
 		uint64_t now = clock_mono_us(), left = now < end ? end - now : 0,
 			 slice = MIN(left, (uint64_t)WAIT_SLICE_US);

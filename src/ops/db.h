@@ -28,6 +28,8 @@ void db_close(struct db *db);
 MUST_CHECK int db_open_like(struct db *db, const struct db *other, unsigned read_s, struct err *err);
 
 MUST_CHECK int db_exec(struct db *db, struct err *err, const char *fmt, ...) PRINTF(3, 4);
+/* The same, shown in messages as @shown. */
+MUST_CHECK int db_exec_secret(struct db *db, struct str sql, const char *shown, struct err *err);
 MUST_CHECK int db_exec_str(struct db *db, struct str sql, struct err *err);
 /* NULL and @err; free with mysql_free_result(). */
 MYSQL_RES *db_query(struct db *db, struct err *err, const char *fmt, ...) PRINTF(3, 4);
@@ -40,8 +42,8 @@ const char *db_field(MYSQL_RES *res, MYSQL_ROW row, const char *name);
 
 /* @@gtid_binlog_pos, @@gtid_current_pos …: @variable without @@. */
 MUST_CHECK int db_position(struct db *db, const char *variable, struct gtid_list *out, struct err *err);
-/* Waits until replication has applied @pos there (but for the server's own domain, which reaches it by no
- * replication), at most @timeout_us. 1: not yet. Negative: replication has stopped, or the server does not answer. */
+/* Waits until replication has applied @pos there, at most @timeout_us. 1: not yet. Negative: replication has stopped,
+ * or the server does not answer. */
 MUST_CHECK int db_wait_position(struct db *db, const struct gtid_list *pos, uint64_t timeout_us, struct err *err);
 
 /* How replication into a server fares. */

@@ -10,9 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#define KEPT_S	    (30 * 24 * 3600) /* operations that have ended */
 #define BEAT_US	    3000000
 #define RETRY_US    1000000 /* between one try and the next */
-#define PAIR_READ_S 3600    /* an ALTER is waited for on its own connection; this bounds a dead server */
+#define DB_READ_S   120
+#define PAIR_READ_S 3600 /* an ALTER is waited for on its own connection; this bounds a dead server */
 
 /* --- the journal --- */
 
@@ -158,6 +160,37 @@ int job_pair(struct job *j, struct pair **out, struct err *err)
 	return rc;
 }
 
+int job_db(struct job *j, const char *backend, struct db **out, struct err *err)
+{
+	int rc = j->ks ? 0 : job_map(j, err);
+	const struct backend_def *def = NULL;
+
+	for (uint32_t i = 0; i < j->db_n; i++) {
+		*out = &j->dbs[i];
+		if (strcmp(j->dbs[i].name, backend) == 0)
+			return 0;
+	}
+	for (uint32_t i = 0; rc == 0 && i < j->sh->backend_n; i++) {
+		if (str_eqz(j->sh->backends[i].name, backend))
+			def = &j->sh->backends[i];
+	}
+	if (rc == 0 && !def)
+		rc = err_set(err, ERR_NAME, ER_WRONG_ARGUMENTS, "shard %s has no backend %s", j->shard, backend);
+	if (rc < 0)
+		return rc;
+	if (!j->dbs) {
+		j->dbs = xcalloc(MAP_BACKENDS_MAX, sizeof(*j->dbs));
+		j->dbs_ks = keyspace_ref(j->ks); /* the connections name its backends */
+	}
+	if (j->db_n == MAP_BACKENDS_MAX)
+		return err_set(err, ERR_LIMIT, ER_WRONG_ARGUMENTS, "too many backends");
+	rc = db_open(&j->dbs[j->db_n], def, &j->o->account, DB_READ_S, err);
+	if (rc < 0)
+		return rc;
+	*out = &j->dbs[j->db_n++];
+	return 0;
+}
+
 /* --- running --- */
 
 static void say_step(const struct job *j, const struct job_entry *e, bool undo)
@@ -232,6 +265,17 @@ static int64_t try_again(struct job *j, uint32_t at, struct err *err)
 	return to;
 }
 
+/* For tests of what is left when the tool dies: it stops here, once the step named by the environment has acted. */
+static void stop_for_test(const struct job_entry *e)
+{
+	const char *at = getenv("KEYWAY_OPS_STOP_AT");
+	char *name = at ? entry_name(e) : NULL;
+
+	if (at && strcmp(at, name) == 0)
+		raise(SIGSTOP);
+	free(name);
+}
+
 static int run_forward(struct job *j, uint32_t from, struct err *err)
 {
 	int64_t i = from;
@@ -249,6 +293,7 @@ static int run_forward(struct job *j, uint32_t from, struct err *err)
 		say_step(j, e, false);
 		err->kind = 0;
 		rc = e->step->act(j, e->arg, err);
+		stop_for_test(e);
 		if (rc < 0)
 			return rc;
 		if (rc == JOB_AGAIN)
@@ -337,6 +382,10 @@ static void job_free(struct job *j)
 {
 	if (j->pair_open)
 		pair_close(&j->pair);
+	for (uint32_t i = 0; i < j->db_n; i++)
+		db_close(&j->dbs[i]);
+	free(j->dbs);
+	keyspace_unref(j->dbs_ks);
 	keyspace_unref(j->pair_ks);
 	keyspace_unref(j->ks);
 	json_decref(j->record);
@@ -353,7 +402,7 @@ static void take_record(struct job *j, json_t *record)
 	j->entry_n = j->kind->plan(j, j->entries);
 }
 
-static void new_id(char out[JOB_ID_MAX])
+void job_new_id(char out[JOB_ID_MAX])
 {
 	time_t now = time(NULL);
 	uint32_t r = 0;
@@ -371,7 +420,7 @@ static int job_begin(struct job *j, const char *keyspace, const char *shard, jso
 {
 	char id[JOB_ID_MAX];
 
-	new_id(id);
+	job_new_id(id);
 	take_record(
 		j, json_pack("{s:s, s:s, s:s, s:s, s:O, s:{}, s:s, s:i}", "id", id, "kind", j->kind->name, "keyspace",
 			   keyspace, "shard", shard, "args", args, "memo", "phase", "doing", "index", 0));
@@ -498,6 +547,17 @@ int job_resume(const struct ops *o, const char *id, bool force, struct err *err)
 	return by_id(o, id, false, force, NULL, err);
 }
 
+static void forget_old(const struct ops *o, const struct store_item *it, json_t *record)
+{
+	uint64_t at = (uint64_t)json_integer_value(json_object_get(record, "at"));
+	struct store_op drop = { .key = it->key, .check = true, .version = it->version };
+	struct err err;
+
+	if (json_is_object(record) && !unfinished(record) && at && at + KEPT_S < clock_wall_us() / 1000000 &&
+		store_commit(o->store, &drop, 1, &err) < 0)
+		ops_say(o, OPS_NOTE, "an old operation stays in the store: %s", err.msg);
+}
+
 /* The unfinished job that is meant by doing the same again. Its id in @id, or "". */
 static int find_same(const struct ops *o, const struct job_kind *kind, const char *keyspace, const char *shard,
 	json_t *args, char id[JOB_ID_MAX], struct err *err)
@@ -520,6 +580,7 @@ static int find_same(const struct ops *o, const struct job_kind *kind, const cha
 		if (name && k && s && h && what && mine && unfinished(r) && !strcmp(k, kind->name) &&
 			!strcmp(s, keyspace) && !strcmp(h, shard) && !strcmp(what, mine))
 			snprintf(id, JOB_ID_MAX, "%s", name);
+		forget_old(o, &all.v[i], r);
 		json_decref(r);
 	}
 	store_items_free(&all);

@@ -59,10 +59,12 @@ struct job {
 	uint32_t entry_n;
 	bool undoing;
 	/* opened when first asked for */
-	struct keyspace *ks, *pair_ks;
+	struct keyspace *ks, *pair_ks, *dbs_ks;
 	const struct shard *sh;
 	struct pair pair;
 	bool pair_open;
+	struct db *dbs; /* job_db() */
+	uint32_t db_n;
 	uint64_t held_us; /* monotonic: statements are held since; 0: they are not */
 	uint64_t retry_until_us;
 };
@@ -80,6 +82,8 @@ MUST_CHECK int job_run(const struct ops *o, const struct job_kind *kind, const c
 MUST_CHECK int job_abort(const struct ops *o, const char *id, bool force, struct err *err);
 MUST_CHECK int job_resume(const struct ops *o, const char *id, bool force, struct err *err);
 
+/* Rises with time. */
+void job_new_id(char out[JOB_ID_MAX]);
 /* The kind by its name; NULL: none (jobs.c). */
 const struct job_kind *job_kind_find(const char *name);
 
@@ -93,6 +97,8 @@ MUST_CHECK int job_save(struct job *j, struct err *err);
 MUST_CHECK int job_map(struct job *j, struct err *err);
 /* Both sides of the pair, connected. */
 MUST_CHECK int job_pair(struct job *j, struct pair **out, struct err *err);
+/* A server of the shard by its name in the map, connected. */
+MUST_CHECK int job_db(struct job *j, const char *backend, struct db **out, struct err *err);
 void job_say(const struct job *j, enum ops_say kind, const char *fmt, ...) PRINTF(3, 4);
 
 const char *job_arg(const struct job *j, const char *name);
@@ -115,6 +121,16 @@ struct job_wait {
 };
 /* Until every live proxy serves the epoch and has settled the part. 1: not in time, and who holds it up was said. */
 MUST_CHECK int job_wait_proxies(struct job *j, const struct job_wait *w, struct err *err);
+/* The steps between hold and the end of the pause. */
+uint64_t job_pause_left(struct job *j); /* of the time for which statements may be held */
+void job_pause_ends(struct job *j, const char *whose);
+/* Nothing from before the newest map is under way for @part. 1: not within the pause (or it was not to be killed). @db:
+ * where it runs, for --kill. */
+MUST_CHECK int job_settle(struct job *j, const char *part, struct db *db, struct err *err);
+/* @db has applied @pos, within what is left of the pause. 1: not yet. */
+MUST_CHECK int job_wait_position(struct job *j, struct db *db, const struct gtid_list *pos, struct err *err);
+/* All live proxies go by the newest map. */
+MUST_CHECK int job_served(struct job *j, struct err *err);
 /* Ends, on server @db, the transactions and pinned sessions of the proxies that hold up @w. */
 MUST_CHECK int job_kill_blockers(struct job *j, struct db *db, const struct job_wait *w, struct err *err);
 

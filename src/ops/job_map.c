@@ -9,7 +9,10 @@
 #include <time.h>
 
 #define TRIES	    8
-#define LOOK_US	    20000 /* between looks at the proxies' records: statements are held meanwhile */
+#define PAUSE_US    1000000
+#define ACK_US	    30000000
+#define KILLED_US   3000000 /* until what was killed is gone from the proxies' records */
+#define LOOK_US	    20000   /* between looks at the proxies' records: statements are held meanwhile */
 #define LOOK_MAX_US 200000
 
 int job_map_change(struct job *j, ops_edit_fn *edit, void *arg, const char *why, struct err *err)
@@ -217,4 +220,71 @@ int job_kill_blockers(struct job *j, struct db *db, const struct job_wait *w, st
 	uint32_t n;
 
 	return each_proxy(j, w, kill_one, db, &n, err);
+}
+
+/* --- the pause --- */
+
+uint64_t job_pause_left(struct job *j)
+{
+	uint64_t pause = job_arg_us(j, "pause_us", PAUSE_US), now = clock_mono_us();
+
+	if (!j->held_us)
+		j->held_us = now;
+	return now - j->held_us < pause ? pause - (now - j->held_us) : 0;
+}
+
+void job_pause_ends(struct job *j, const char *whose)
+{
+	uint64_t us = j->held_us ? clock_mono_us() - j->held_us : 0;
+	uint64_t before = (uint64_t)json_integer_value(json_object_get(j->memo, "held_us"));
+
+	if (us) {
+		json_object_set_new(j->memo, "held_us", json_integer((json_int_t)MAX(us, before)));
+		job_say(j, OPS_NOTE, "statements for %s%s waited for at most %llu ms", whose,
+			strcmp(whose, "odd") && strcmp(whose, "even") ? "" : " keys", (unsigned long long)(us / 1000));
+	}
+	j->held_us = 0;
+}
+
+int job_settle(struct job *j, const char *part, struct db *db, struct err *err)
+{
+	struct job_wait w = { .part = part };
+	int rc = j->ks ? 0 : job_map(j, err);
+
+	if (rc < 0)
+		return rc;
+	w.epoch = j->ks->epoch;
+	w.timeout_us = job_pause_left(j);
+	rc = job_wait_proxies(j, &w, err);
+	if (rc != 1 || !job_arg_true(j, "kill") || clock_mono_us() < j->retry_until_us)
+		return rc;
+	rc = job_kill_blockers(j, db, &w, err);
+	w.timeout_us = KILLED_US;
+	return rc < 0 ? rc : job_wait_proxies(j, &w, err);
+}
+
+int job_wait_position(struct job *j, struct db *db, const struct gtid_list *pos, struct err *err)
+{
+	for (;;) {
+		uint64_t left = job_pause_left(j);
+		int rc = db_wait_position(db, pos, MIN(left, (uint64_t)1000000), err);
+
+		if (rc == 1 && left > 1000000) {
+			rc = job_tick(j, err);
+			if (rc == 0)
+				continue;
+		}
+		if (rc == 1)
+			err_set(err, ERR_TIMEOUT, ER_LOCK_WAIT_TIMEOUT,
+				"backend %s did not apply what the other had written within the pause", db->name);
+		return rc;
+	}
+}
+
+int job_served(struct job *j, struct err *err)
+{
+	struct job_wait w = { .epoch = j->ks->epoch, .timeout_us = ACK_US };
+	int rc = job_wait_proxies(j, &w, err);
+
+	return rc == 1 ? err->kind : rc;
 }

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WATCH_US 12000000 /* an owner writes every 3 s */
+#define WATCH_US 20000000 /* an owner writes every 3 s, but for a statement that waits for a lock up to 10 s */
 
 void lock_key(const char *keyspace, const char *shard, char *out, size_t size)
 {

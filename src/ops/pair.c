@@ -32,22 +32,22 @@ void pair_close(struct pair *p)
 	db_close(&p->side[SIDE_ODD]);
 }
 
-int pair_side_catch_up(struct pair *p, enum pair_side side, uint64_t timeout_us, struct err *err)
+int pair_position(struct pair *p, enum pair_side side, struct gtid_list *out, struct err *err)
 {
-	struct gtid_list pos;
-	int rc = db_position(&p->side[!side], "gtid_binlog_pos", &pos, err);
+	int rc = db_position(&p->side[side], "gtid_binlog_pos", out, err);
 
-	return rc < 0 ? rc : db_wait_position(&p->side[side], &pos, timeout_us, err);
+	gtid_drop_domain(out, p->side[!side].domain);
+	return rc;
 }
 
 int pair_catch_up(struct pair *p, uint64_t timeout_us, struct err *err)
 {
 	uint64_t end = clock_mono_us() + timeout_us, now;
 	struct gtid_list even, odd;
-	int rc = db_position(&p->side[SIDE_EVEN], "gtid_binlog_pos", &even, err);
+	int rc = pair_position(p, SIDE_EVEN, &even, err);
 
 	if (rc == 0)
-		rc = db_position(&p->side[SIDE_ODD], "gtid_binlog_pos", &odd, err);
+		rc = pair_position(p, SIDE_ODD, &odd, err);
 	if (rc == 0)
 		rc = db_wait_position(&p->side[SIDE_EVEN], &odd, timeout_us, err);
 	if (rc == 0) {

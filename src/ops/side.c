@@ -11,10 +11,7 @@
 #include "side.h"
 #include <stdio.h>
 
-#define PAUSE_US  1000000
-#define ACK_US	  30000000
-#define KILLED_US 3000000 /* until what was killed is gone from the proxies' records */
-#define SAY_US	  2000000
+#define SAY_US 2000000
 
 static const struct backend_def *side_def(const struct job *j, int side)
 {
@@ -39,28 +36,6 @@ static bool memo_true(const struct job *j, int side, const char *what)
 	return json_is_true(json_object_get(j->memo, key));
 }
 
-/* What is left of the time for which statements may be held. */
-static uint64_t pause_left(struct job *j)
-{
-	uint64_t pause = job_arg_us(j, "pause_us", PAUSE_US), now = clock_mono_us();
-
-	if (!j->held_us)
-		j->held_us = now;
-	return now - j->held_us < pause ? pause - (now - j->held_us) : 0;
-}
-
-static void pause_ends(struct job *j, int side)
-{
-	uint64_t us = j->held_us ? clock_mono_us() - j->held_us : 0;
-
-	if (us) {
-		json_object_set_new(j->memo, "held_us", json_integer((json_int_t)us));
-		job_say(j, OPS_NOTE, "statements of the %s side waited for at most %llu ms",
-			side_name((enum pair_side)side), (unsigned long long)(us / 1000));
-	}
-	j->held_us = 0;
-}
-
 /* --- shared steps --- */
 
 static int want_pair(struct job *j, struct pair **p, struct err *err)
@@ -80,7 +55,7 @@ static int catch_up(struct job *j, int side, struct err *err)
 	int rc = want_pair(j, &p, err);
 
 	if (rc == 0)
-		rc = db_position(&p->side[!side], "gtid_binlog_pos", &pos, err);
+		rc = pair_position(p, (enum pair_side) !side, &pos, err);
 	while (rc == 0) {
 		rc = db_wait_position(&p->side[side], &pos, 1000000, err);
 		if (rc <= 0)
@@ -99,36 +74,25 @@ static int catch_up(struct job *j, int side, struct err *err)
 
 static int settle(struct job *j, int side, struct err *err)
 {
-	struct job_wait w = { .part = side_name((enum pair_side)side) };
 	struct pair *p;
 	int rc = want_pair(j, &p, err);
 
-	if (rc < 0)
-		return rc;
-	w.epoch = j->ks->epoch;
-	w.timeout_us = pause_left(j);
-	rc = job_wait_proxies(j, &w, err);
-	if (rc != 1 || !job_arg_true(j, "kill") || clock_mono_us() < j->retry_until_us)
-		return rc;
 	/* what is under way runs where the side's statements went before */
-	rc = job_kill_blockers(j, &p->side[memo_true(j, side, "away") ? !side : side], &w, err);
-	w.timeout_us = KILLED_US;
-	return rc < 0 ? rc : job_wait_proxies(j, &w, err);
+	return rc < 0 ? rc
+		      : job_settle(j, side_name((enum pair_side)side),
+				&p->side[memo_true(j, side, "away") ? !side : side], err);
 }
 
 /* @side has what the other has written, within what is left of the pause. */
 static int apply_on(struct job *j, int side, struct err *err)
 {
+	struct gtid_list pos;
 	struct pair *p;
 	int rc = want_pair(j, &p, err);
 
 	if (rc == 0)
-		rc = pair_side_catch_up(p, (enum pair_side)side, pause_left(j), err);
-	if (rc == 1)
-		err_set(err, ERR_TIMEOUT, ER_LOCK_WAIT_TIMEOUT,
-			"the %s side did not apply what the other had written within the pause",
-			side_name((enum pair_side)side));
-	return rc;
+		rc = pair_position(p, (enum pair_side) !side, &pos, err);
+	return rc < 0 ? rc : job_wait_position(j, &p->side[side], &pos, err);
 }
 
 static int set_read_only(struct job *j, int side, bool on, struct err *err)
@@ -137,14 +101,6 @@ static int set_read_only(struct job *j, int side, bool on, struct err *err)
 	int rc = want_pair(j, &p, err);
 
 	return rc < 0 ? rc : db_exec(&p->side[side], err, "SET GLOBAL read_only = %d", on);
-}
-
-static int wait_served(struct job *j, struct err *err)
-{
-	struct job_wait w = { .epoch = j->ks->epoch, .timeout_us = ACK_US };
-	int rc = job_wait_proxies(j, &w, err);
-
-	return rc == 1 ? err->kind : rc;
 }
 
 static int set_state(struct job *j, int side, enum backend_state state, const char *verb, struct err *err)
@@ -249,9 +205,9 @@ static int drain_hand_over(struct job *j, int side, struct err *err)
 	if (rc == 0)
 		rc = set_state(j, side, BACKEND_DRAINED, "drained", err);
 	if (rc == 0)
-		rc = wait_served(j, err);
+		rc = job_served(j, err);
 	if (rc == 0)
-		pause_ends(j, side);
+		job_pause_ends(j, side_name((enum pair_side)side));
 	return rc;
 }
 
@@ -311,10 +267,10 @@ static int restore_serve(struct job *j, int side, struct err *err)
 	if (rc == 0)
 		rc = set_state(j, side, BACKEND_SERVING, "restore", err);
 	if (rc == 0)
-		rc = wait_served(j, err);
+		rc = job_served(j, err);
 	if (rc < 0)
 		return rc;
-	pause_ends(j, side);
+	job_pause_ends(j, side_name((enum pair_side)side));
 	memo_set(j, side, "away", false);
 	return 0;
 }

@@ -28,6 +28,8 @@ struct ops {
 	void *say_arg;
 	/* Set by a signal handler: the operation undoes itself as soon as it can. NULL: none. */
 	const volatile sig_atomic_t *cancelled;
+	/* Switchover: the account that the old primary replicates with; user NULL: as on the replica. */
+	const char *repl_user, *repl_password;
 };
 
 void ops_say(const struct ops *o, enum ops_say kind, const char *fmt, ...) PRINTF(3, 4);
@@ -95,6 +97,14 @@ MUST_CHECK int ops_side_drain(const struct ops *o, const struct ops_move *m, enu
 	struct ops_move_result *out, struct err *err);
 MUST_CHECK int ops_side_restore(const struct ops *o, const struct ops_move *m, enum pair_side side,
 	struct ops_move_result *out, struct err *err);
+
+/* Runs the ALTER TABLE @ddl on one side of each pair after the other; @m's shard NULL: on all pairs of the keyspace,
+ * the ones that an unfinished run has done left out. ERR_UNSUPPORTED: it cannot be done side by side, and why. */
+MUST_CHECK int ops_side_alter(
+	const struct ops *o, const struct ops_move *m, const char *ddl, struct ops_move_result *out, struct err *err);
+/* Makes backend @to the primary of a replica set. */
+MUST_CHECK int ops_switchover(
+	const struct ops *o, const struct ops_move *m, const char *to, struct ops_move_result *out, struct err *err);
 
 /* Back to where it began (or, where too much is done, on to its end). */
 MUST_CHECK int ops_abort(const struct ops *o, const char *id, bool force, struct err *err);
