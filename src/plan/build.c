@@ -402,8 +402,12 @@ static int build_insert(struct build *b, const struct keyspace *ks, const struct
 	if (!ks->sharded) {
 		const struct keyspace_view *v = snapshot_view(b->rq->snapshot, ks);
 
+		bool by_side = ks->shards[0].kind == SHARD_PAIR;
+
 		rule = v ? view_table_rule(v, ins->table.name) : NULL;
-		if (ins->kind == SQL_INSERT_QUERY || !rule || rule->id_column.n == 0 || ks->everything)
+		/* new rows go to the side that later statements for them go to */
+		by_side = by_side && rule && rule->side_by.n;
+		if (ins->kind == SQL_INSERT_QUERY || !rule || (rule->id_column.n == 0 && !by_side) || ks->everything)
 			return build_direct(b, ks);
 		return insert_build(b, ks, ins);
 	}
