@@ -10,7 +10,7 @@ import conftest
 from keyway_dev.mariadb import slave_status
 from keyway_dev.process import wait_for
 from operator_account import Ctl, OperatedCluster
-from test_pair_ops import Load, SCHEMA
+from test_pair_ops import LONG, Load, SCHEMA
 
 PATIENT = ["--pause", "20s", "--wait", "60s"]
 DOC = {"keyspace": "shop", "database": "shop", "shards": [{"range": "-", "kind": "replicaset"}]}
@@ -86,8 +86,10 @@ def test_there_and_back_under_load(rs):
     with rs.load() as load:
         for to in (rs.names[1], rs.names[2], rs.names[0]):
             rs.ctl.run(*rs.words(to))
+            print([line.strip() for line in rs.ctl.said.split("\n") if "waited" in line])
             load.more()
             rs.healthy(to)
+    print("switchovers under load: %d steps of clients, the longest %.3f s" % (load.done, load.longest))
     rs.healthy(rs.names[0])
     rs.verify(load)
 
@@ -112,7 +114,9 @@ def test_what_cannot_be_is_refused_and_changes_nothing(rs):
     rs.healthy(rs.names[0])
 
 
-STEPS = ["hold", "settle", "fence", "apply", "promote", "name", "repoint", "verify"]
+# KEYWAY_LONG: after every step.
+STEPS = (["check", "near", "hold", "settle", "fence", "apply", "promote", "name", "repoint", "verify"] if LONG else
+         ["fence", "promote", "name", "repoint"])
 
 
 @pytest.mark.parametrize("how", ["resume", "abort"])
