@@ -53,6 +53,7 @@ void bconn_fail(struct bconn *c, enum mysql_errno no, const char *fmt, ...)
 	err_set(&c->why, ERR_BACKEND, no, "backend %s: %s", c->pool->server->label, text);
 	if (!c->kill_thread)
 		server_suspect(c->pool->server);
+	c->pool->errors++;
 	if (c->state == BCONN_LEASED) {
 		/* the holder is told from the loop */
 		stream_close(&c->st);
@@ -175,6 +176,7 @@ static void bconn_readable(struct stream *st)
 
 		got = stream_read(st, p, LOOP_SCRATCH_BYTES);
 		if (got > 0) {
+			c->pool->bytes_got += (size_t)got;
 			bconn_bytes(c, p, (size_t)got);
 			return;
 		}
@@ -185,6 +187,7 @@ static void bconn_readable(struct stream *st)
 		got = stream_read(st, buf_reserve(&whole, LOOP_SCRATCH_BYTES), LOOP_SCRATCH_BYTES);
 		c->in = whole;
 		if (got > 0) {
+			c->pool->bytes_got += (size_t)got;
 			buf_wrote(&whole, (size_t)got);
 			memset(&c->in, 0, sizeof(c->in));
 			bconn_bytes(c, buf_head(&whole), buf_used(&whole));
@@ -303,6 +306,7 @@ void bconn_init_session(struct bconn *c, bool reset_first)
 		bconn_query(c, 0, TAG_KILL, str_make(sql, (size_t)n));
 		return;
 	}
+	c->tracks_gtid = false;
 	if (reset_first)
 		bconn_send_payload(c, RESPONSE_TO_OK, 0, TAG_RESET, reset, 1);
 	bconn_query(c, 0, TAG_INIT, str_make(init, sizeof(init) - 1));
@@ -329,6 +333,8 @@ void bconn_answer_seq(struct bconn *c, uint8_t seq)
 
 void bconn_send(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag, const void *p, size_t n)
 {
+	c->pool->statements += tag == 0;
+	c->pool->bytes_sent += n;
 	bconn_expect(c, kind, flags, tag);
 	/* a command of several frames: its answer's sequence_ids go on from theirs */
 	last_cmd(c)->first_seq = (uint8_t)(1 + (n - PACKET_HEADER) / (PACKET_HEADER + (size_t)PACKET_FRAME_MAX));

@@ -20,6 +20,9 @@ struct pool {
 	struct wheel_timer tick;
 	struct loop_task serve;
 	struct err last_err; /* why connecting last failed */
+	/* since they were last added to the server's and the zones' */
+	uint64_t statements, errors, bytes_sent, bytes_got;
+	struct zone_pair *zone; /* NULL: not counted */
 };
 
 /* A connection that does one errand and closes: KILL. */

@@ -7,7 +7,11 @@
 #define PROBE_AWAY_EVERY 16	/* and at the near one, while reads go past it */
 #define HOLD_US		 300000 /* a reason to move must hold for so long */
 #define DETOUR_MIN_US	 200	/* a smaller gain is not worth moving for */
-#define BEHIND_MAX	 64	/* picks that a server may fall behind its share before it gets one whatever it costs */
+#define FORGET		 64	/* comparisons after which a lead or an arrear in share is mostly forgotten */
+#define ANYHOW_EVERY	 32	/* picks between two that look at shares alone */
+#define LOAD_MAX	 4000000
+#define LATENCY_MAX_US	 100000000
+#define IDLE_COST	 4
 #define LATENCY_MIN_US	 20
 #define STRIDE_ONE	 (1u << 20) /* pass of one pick at weight 1 */
 
@@ -129,36 +133,47 @@ static uint64_t stride_of(const struct choose_server *s, const struct choose_lim
 	return (uint64_t)STRIDE_ONE * 1000 / ((uint64_t)s->weight * ramp_of(s, lim, now));
 }
 
-/* What is under way counts by weight; a server without work costs its latency alone. */
+/* What is under way counts by weight, and little while it is little: one long read must not turn all others away. */
 static uint64_t cost_of(const struct choose_server *s, uint64_t latency_us)
 {
-	return (1000 + (uint64_t)s->inflight * 100000 / s->weight) * MIN(latency_us, (uint64_t)UINT32_MAX);
+	uint64_t load = IDLE_COST * 1000 + (uint64_t)s->inflight * 100000 / s->weight;
+
+	return MIN(load, (uint64_t)LOAD_MAX) * MIN(latency_us, (uint64_t)LATENCY_MAX_US);
 }
 
-/* Of two in one tier: the one with clearly less to do; among equals the one that has had less of its share. */
+/* Picks that @a is behind its share when it is compared with @b. What is long ago is forgotten. */
+static uint64_t behind(struct chooser *c, uint32_t a, uint32_t b, uint64_t stride_a)
+{
+	uint64_t gap;
+
+	if (c->pass[a] >= c->pass[b])
+		return 0;
+	gap = c->pass[b] - c->pass[a];
+	c->pass[a] += gap / FORGET;
+	return gap / stride_a;
+}
+
+/* Of two in one tier: the one with clearly less to do; among equals the one that has had less of its share. The further
+ * one is behind, the clearer the other must be: latencies of equal servers differ by chance all the time. */
 static uint32_t better_of(struct chooser *c, const struct choose_server *v, uint32_t a, uint32_t b,
 	const struct choose_limits *lim, uint64_t now)
 {
-	uint64_t stride_a = stride_of(&v[a], lim, now), stride_b = stride_of(&v[b], lim, now);
 	uint64_t lat_a = v[a].ewma_us, lat_b = v[b].ewma_us, cost_a, cost_b;
+	uint64_t behind_a = behind(c, a, b, stride_of(&v[a], lim, now));
+	uint64_t behind_b = behind(c, b, a, stride_of(&v[b], lim, now));
 
-	if (c->pass[a] + BEHIND_MAX * stride_a < c->pass[b]) {
-		c->pass[a] = c->pass[b];
-		return a;
-	}
-	if (c->pass[b] + BEHIND_MAX * stride_b < c->pass[a]) {
-		c->pass[b] = c->pass[a];
-		return b;
-	}
 	/* one that was never measured is as good as the other */
 	lat_a = MAX(lat_a ? lat_a : lat_b, (uint64_t)LATENCY_MIN_US);
 	lat_b = MAX(lat_b ? lat_b : lat_a, (uint64_t)LATENCY_MIN_US);
 	cost_a = cost_of(&v[a], lat_a);
 	cost_b = cost_of(&v[b], lat_b);
-	if (cost_a * 3 < cost_b * 2)
-		return a;
-	if (cost_b * 3 < cost_a * 2)
-		return b;
+	/* now and then whatever it costs, or a server that was slow once would be so for ever */
+	if (c->picks % ANYHOW_EVERY) {
+		if (cost_b * 16 > cost_a * (24 + MIN(behind_b, (uint64_t)FORGET)))
+			return a;
+		if (cost_a * 16 > cost_b * (24 + MIN(behind_a, (uint64_t)FORGET)))
+			return b;
+	}
 	return c->pass[a] <= c->pass[b] ? a : b;
 }
 
@@ -222,20 +237,27 @@ struct choice choose_server(struct chooser *c, const struct choose_server *serve
 	return out;
 }
 
-void choose_learn(uint64_t *ewma_us, uint64_t *typical_us, uint64_t sample_us)
+void choose_learn(uint64_t *ewma_us, uint64_t *typical_us, uint32_t nth, uint64_t sample_us)
 {
 	uint64_t typ = *typical_us, avg = *ewma_us, step = typ / 16 + 1;
 
 	sample_us = MAX(sample_us, (uint64_t)1);
-	if (!typ) {
-		*typical_us = *ewma_us = sample_us;
+	if (nth < CHOOSE_LEARN_FIRST || !typ) {
+		*typical_us = typ && nth ? MIN(typ, sample_us) : sample_us;
+		*ewma_us = *typical_us;
 		return;
 	}
-	/* one statement that takes long by itself says little of the server */
-	avg = avg - avg / 8 + MIN(sample_us, typ * 4) / 8;
+	/* one statement that takes long by itself says little of the server; one that is much faster than it should be
+	 * says that the server is */
+	if (sample_us < avg / 2)
+		avg = avg - avg / 4 + sample_us / 4;
+	else
+		avg = avg - avg / 8 + MIN(sample_us, typ * 2) / 8;
 	*ewma_us = MAX(avg, (uint64_t)1);
 	if (sample_us > typ)
 		*typical_us = MIN(typ + step, sample_us);
+	else if (sample_us < typ / 2)
+		*typical_us = typ - typ / 4;
 	else
 		*typical_us = MAX(typ > step ? typ - step : 1, sample_us);
 }

@@ -52,11 +52,41 @@ static void pool_set_starving(struct pool *p, bool on)
 		atomic_fetch_sub(&p->server->starving, 1);
 }
 
+static void add_to(atomic_uint_fast64_t *sum, uint64_t n)
+{
+	if (n)
+		atomic_fetch_add_explicit(sum, n, memory_order_relaxed);
+}
+
+/* What this worker has counted, to where all workers' counts are. */
+static void pool_add_counts(struct pool *p)
+{
+	struct server_health *h = &p->server->health;
+
+	add_to(&h->queries, p->statements);
+	add_to(&h->errors, p->errors);
+	add_to(&h->bytes, p->bytes_sent + p->bytes_got);
+	if (p->zone) {
+		add_to(&p->zone->statements, p->statements);
+		add_to(&p->zone->bytes_sent, p->bytes_sent);
+		add_to(&p->zone->bytes_got, p->bytes_got);
+	}
+	p->statements = p->errors = p->bytes_sent = p->bytes_got = 0;
+}
+
+void pool_count_in(struct pool *p, struct zone_pair *zone)
+{
+	if (p->zone && p->zone != zone)
+		pool_add_counts(p);
+	p->zone = zone;
+}
+
 static void pool_try_free(struct pool *p)
 {
 	if (!p->retired || p->n_idle || p->n_leased || p->n_opening || p->n_waiting || p->n_closing)
 		return;
 	pool_set_starving(p, false);
+	pool_add_counts(p);
 	loop_timer_clear(p->loop, &p->tick);
 	loop_unpost(&p->serve);
 	server_unref(p->server);
@@ -249,6 +279,25 @@ void lease_cancel(struct lease *l)
 		lease_take_out(l);
 }
 
+/* The server could not be reached and is not tried again yet: those go who can go elsewhere. False: there was none. */
+static bool pool_send_away(struct pool *p)
+{
+	if (LIKELY(!p->last_err.kind) || loop_now_us(p->loop) >= atomic_load(&p->server->next_connect_us))
+		return false;
+	list_for_each (it, &p->waiting) {
+		struct lease *l = list_item(it, struct lease, link);
+		struct err why = p->last_err;
+
+		if (!l->want.hasty)
+			continue;
+		lease_fail(l, &why);
+		if (p->n_waiting)
+			loop_post(p->loop, &p->serve);
+		return true;
+	}
+	return false;
+}
+
 /* Gives idle connections to those who wait, and opens more. */
 static void pool_serve(struct loop_task *t)
 {
@@ -278,6 +327,8 @@ static void pool_serve(struct loop_task *t)
 			loop_post(p->loop, &p->serve);
 		return;
 	}
+	if (pool_send_away(p))
+		return;
 	if (p->n_waiting)
 		pool_open_for_waiters(p);
 }
@@ -397,6 +448,7 @@ static void pool_on_tick(struct wheel_timer *t, uint64_t now_us)
 {
 	struct pool *p = container_of(t, struct pool, tick);
 
+	pool_add_counts(p);
 	while (!list_empty(&p->idle) && p->cfg->idle_us) {
 		struct bconn *oldest = list_item(p->idle.prev, struct bconn, link);
 

@@ -161,7 +161,7 @@ const struct keyspace *map_keyspace(const struct map *m, struct str name)
 }
 
 /* Takes "@replica" or "@primary" off the end of *@text. */
-static enum target_role take_role(struct str *text)
+static enum target_role take_role(struct str *text, bool *given)
 {
 	static const struct {
 		struct str suffix;
@@ -176,6 +176,7 @@ static enum target_role take_role(struct str *text)
 
 		if (text->n > s.n && str_ieq(str_make(text->p + text->n - s.n, s.n), s)) {
 			text->n -= s.n;
+			*given = true;
 			return rows[i].role;
 		}
 	}
@@ -198,7 +199,7 @@ int target_parse(const struct map *m, struct str text, struct target *out, struc
 	const char *slash;
 
 	*out = (struct target){ 0 };
-	out->role = take_role(&name);
+	out->role = take_role(&name, &out->role_given);
 	slash = name.n ? memchr(name.p, '/', name.n) : NULL;
 	out->database = slash ? str_make(name.p, (size_t)(slash - name.p)) : name;
 	/* `*` is no name that a statement could use */

@@ -47,7 +47,7 @@ static void command_field_list(struct run *r, const struct packet *pk)
 		return;
 	}
 	run_legs(r, 1);
-	l = run_leg_to(r, session_home(s), s->shard ? s->shard->index : 0, PLAN_SIDE_HOME, false);
+	l = run_leg_to(r, session_home(s), s->shard ? s->shard->index : 0, PLAN_SIDE_HOME, READS_PRIMARY);
 	packet_add(&l->pkt, &seq, pk->payload, pk->n);
 	r->kind = RESPONSE_TO_FIELD_LIST;
 	r->answer = ANSWER_PASS;

@@ -1,6 +1,6 @@
 /* forward.c - from a server's answer to the client's: passed on as bytes, put behind one another, or added up. The hot
  * half of the way back. Worker thread. */
-#include "run.h"
+#include "reads.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +99,12 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 		case SESSION_TRACK_SYSTEM_VARIABLES:
 			if (str_eqz(e.name, "sql_mode") || str_eqz(e.name, "collation_connection"))
 				break;
+			if (str_eqz(e.name, "last_gtid")) {
+				if (s->causal)
+					causal_gtid(l, e.value);
+				if (!causal_client_tracks(s, false))
+					break;
+			}
 			track_add_variable(out, e.name, e.value);
 			break;
 		case SESSION_TRACK_SCHEMA:
@@ -110,7 +116,12 @@ static void take_track(struct run *r, struct leg *l, struct str track, struct bu
 				track_add_schema(out, e.value);
 			}
 			break;
-		case SESSION_TRACK_GTIDS: track_add(out, e.type, e.value); break;
+		case SESSION_TRACK_GTIDS:
+			if (s->causal)
+				causal_gtid(l, e.value);
+			if (causal_client_tracks(s, true))
+				track_add(out, e.type, e.value);
+			break;
 		default: break; /* of transactions Keyway itself tells */
 		}
 	}
@@ -509,6 +520,8 @@ void forward_sum(struct run *r)
 
 void forward_reply(struct leg *l, uint8_t *p, size_t n, const struct response_event *ev)
 {
+	if (UNLIKELY(l->sent_us))
+		reads_answered(l);
 	switch ((enum run_answer)l->run->answer) {
 	case ANSWER_PASS:
 		if (LIKELY(l->run->com != COM_STMT_PREPARE))

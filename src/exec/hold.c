@@ -4,7 +4,7 @@
  * A run that is held has nothing on any server: no connection, no transaction begun. It goes on when the routes change,
  * or when a check that began after it was held finds its server good.
  */
-#include "run.h"
+#include "reads.h"
 #include "keyway/exec/hold.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,7 +260,7 @@ static bool leg_has_server(const struct run *r, struct leg *l, uint64_t now)
 	const struct server_health *h;
 	struct pool *p;
 
-	if (!sr || (l->replica && sr->n_replicas))
+	if (!sr || (l->reads && sr->n_replicas))
 		return true; /* starting again finds out */
 	p = leg_pool_now(l);
 	if (!p)
@@ -311,6 +311,8 @@ static void run_resume(struct run *r)
 	r->n_open = r->n_legs;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
 		leg_reroute(&r->legs[i]);
+		if (r->legs[i].reads)
+			reads_resume(&r->legs[i]);
 		r->legs[i].held_from = NULL;
 	}
 	run_goto(r, RUN_ACQUIRE);

@@ -125,7 +125,7 @@ static void run_insert_go(struct run *r)
 		goto fail;
 	run_legs(r, ir->n_parts);
 	for (uint32_t i = 0; i < ir->n_parts; i++)
-		run_leg_to(r, kr, ir->parts[i].shard, ir->parts[i].side, false);
+		run_leg_to(r, kr, ir->parts[i].shard, ir->parts[i].side, READS_PRIMARY);
 	r->answer = ir->n_parts == 1 ? ANSWER_PASS : ANSWER_SUM;
 	if (!ir->unchanged || (r->plan->flags & PLAN_EDITS)) {
 		ps = run_plan_session(r);

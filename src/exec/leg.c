@@ -3,7 +3,7 @@
  *
  *  NEW -> LEASING -> SETUP -> READY -> SENT -> DONE ;  any -> FAILED
  */
-#include "run.h"
+#include "reads.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -65,7 +65,9 @@ static void leg_got(struct leg *l, struct bconn *c)
 /* In the keyspace `*` a session without a database must not find itself in that of another. */
 static struct lease_want leg_want(const struct leg *l)
 {
-	return (struct lease_want){ .found_rows = l->run->s->found_rows_cap, .no_database = l->no_db };
+	return (struct lease_want){
+		.found_rows = l->run->s->found_rows_cap, .no_database = l->no_db, .hasty = l->replica
+	};
 }
 
 static void leg_leased(struct lease *lease, struct bconn *c, const struct err *err);
@@ -127,7 +129,7 @@ static void leg_leased(struct lease *lease, struct bconn *c, const struct err *e
 		list_del(&l->wait_link);
 	l->leasing = false;
 	if (!c) {
-		if (leg_elsewhere(l))
+		if (reads_elsewhere(l) || leg_elsewhere(l))
 			return;
 		if (err->kind == ERR_TIMEOUT)
 			leg_fail(l, err); /* the server is there, and busy */
@@ -164,7 +166,7 @@ struct pool *leg_pool_now(struct leg *l)
 
 	if (l->fixed || !kr)
 		return l->fixed ? l->pool : NULL;
-	return run_pool_of(l->run, kr, l->shard, (enum plan_side)l->side, l->replica);
+	return run_pool_of(kr, l->shard, (enum plan_side)l->side);
 }
 
 void leg_reroute(struct leg *l)
@@ -237,6 +239,8 @@ void leg_start(struct leg *l)
 		leg_got(l, p->c);
 		return;
 	}
+	if (UNLIKELY(l->replica))
+		reads_begin(l);
 	c = pool_try(l->pool, leg_want(l));
 	if (LIKELY(c != NULL)) {
 		leg_got(l, c);
@@ -358,6 +362,11 @@ static void leg_setup(struct leg *l)
 		l->setup_left++;
 		buf_free(&b);
 	}
+	if (UNLIKELY(s->causal != NULL) && !l->replica)
+		causal_track(l);
+	/* the last of all: when it is in vain nothing is left to be answered */
+	if (UNLIKELY(l->waits))
+		causal_wait_send(l);
 	if (LIKELY(l->setup_left == 0))
 		l->state = LEG_READY;
 }
@@ -397,6 +406,10 @@ void leg_sent(struct leg *l)
 {
 	struct run *r = l->run;
 
+	if (UNLIKELY(l->reading != NULL))
+		l->sent_us = clock_mono_us();
+	if (UNLIKELY(r->s->causal != NULL))
+		causal_sent(l);
 	if (r->answer == ANSWER_ROWS && (uint32_t)(l - r->legs) > r->turn)
 		stream_read_pause(&l->c->st);
 	else if (r->answer == ANSWER_PASS || r->answer == ANSWER_ROWS)
@@ -447,8 +460,23 @@ static void setup_reply(struct leg *l, uint8_t tag, const struct response_event 
 	}
 }
 
+/* The COMMIT of a write over several shards: its GTID is what the session has seen of the shard. */
+static void leg_take_gtid(struct leg *l, struct str track)
+{
+	struct track_iter it = track_begin(track);
+	struct track_entry e;
+
+	while (track_next(&it, &e) == 1) {
+		if (e.type == SESSION_TRACK_GTIDS ||
+			(e.type == SESSION_TRACK_SYSTEM_VARIABLES && str_eqz(e.name, "last_gtid")))
+			causal_gtid(l, e.value);
+	}
+}
+
 static void step_reply(struct leg *l, const struct response_event *ev)
 {
+	if (ev->type == RESPONSE_OK && UNLIKELY(ev->u.ok.track.n))
+		leg_take_gtid(l, ev->u.ok.track);
 	if (ev->type == RESPONSE_ERR && !l->err.kind)
 		err_from_packet(&l->err, &ev->u.err);
 	if (!ev->done)
@@ -483,6 +511,7 @@ static void leg_reply(struct bconn *c, uint8_t tag, uint8_t *p, size_t n, const 
 	case TAG_BEGIN: begin_reply(l, ev); return;
 	case TAG_STEP: step_reply(l, ev); return;
 	case TAG_COLLECT: collect_reply(l, p, n, ev); return;
+	case TAG_WAIT: causal_wait_reply(l, p, n, ev); return;
 	default: setup_reply(l, tag, ev); return;
 	}
 }
@@ -518,6 +547,8 @@ static void leg_lost(struct bconn *c, const struct err *why)
 		l->begins = l->implicit = l->savepoint = false;
 		if (l->state == LEG_SENT)
 			run_goto(r, RUN_ACQUIRE);
+		if (reads_elsewhere(l))
+			return;
 		l->state = LEG_NEW;
 		leg_reroute(l);
 		if (l->pool)
@@ -592,6 +623,7 @@ void leg_park(struct leg *l)
 		else
 			pool_release(c, true); /* a BEGIN, a SET TRANSACTION may be on it */
 	}
+	reads_park(l);
 	l->state = LEG_NEW;
 	l->setup_left = 0;
 	l->was_part = l->begins = l->implicit = l->savepoint = l->lost = l->mid_packet = l->step_done = false;
@@ -611,6 +643,12 @@ void leg_release(struct leg *l)
 
 	buf_free(&l->pkt);
 	leg_lease_end(l);
+	if (UNLIKELY(l->replica)) {
+		reads_end(l);
+		buf_free(&l->wait);
+	}
+	if (UNLIKELY(l->ran_on != NULL))
+		causal_done(l);
 	if (l->prepared) {
 		ptext_unref(r->w, l->prepared);
 		l->prepared = NULL;

@@ -1,5 +1,6 @@
 /* local.c - statements that the session answers itself, or that mean something else over shards than on one server:
  * USE, SHOW WARNINGS, SHOW DATABASES, KILL, EXPLAIN ROUTE. Worker thread. */
+#include "reads.h"
 #include "show.h"
 #include "keyway/wire/rowset.h"
 #include <stdio.h>
@@ -74,7 +75,7 @@ void local_use(struct run *r, struct str target)
 	/* a database of the server behind `*`: the server knows whether it is there */
 	r->use_db = arena_dup(&r->arena, t.database.p, t.database.n);
 	run_legs(r, 1);
-	l = run_leg_to(r, worker_keyspace(r->w, t.keyspace), 0, PLAN_SIDE_HOME, false);
+	l = run_leg_to(r, worker_keyspace(r->w, t.keyspace), 0, PLAN_SIDE_HOME, READS_PRIMARY);
 	l->db = NULL;
 	l->no_db = false;
 	mark = packet_begin(&l->pkt);
@@ -234,7 +235,7 @@ static void show_databases(struct run *r, const struct sql_show *show)
 	}
 	(void)s;
 	run_legs(r, 1);
-	leg_query(run_leg_to(r, worker_keyspace(r->w, map->everything), 0, PLAN_SIDE_HOME, false), STR("DO 0"));
+	leg_query(run_leg_to(r, worker_keyspace(r->w, map->everything), 0, PLAN_SIDE_HOME, READS_PRIMARY), STR("DO 0"));
 	r->answer = ANSWER_HELD;
 	r->finish = databases_ready;
 	run_goto(r, RUN_ACQUIRE);
@@ -451,7 +452,7 @@ static void explain_route(struct run *r)
 		goto fail;
 	vals = run_values(r);
 	ps = run_plan_session(r);
-	if (plan_explain(r->plan, &vals, &ps, r->s->replica, explain_row, &x, &err) < 0)
+	if (plan_explain(r->plan, &vals, &ps, reads_wanted(r, scan) != READS_PRIMARY, explain_row, &x, &err) < 0)
 		goto fail;
 	answer_rows(r, cols, EXPLAIN_COLS, x.f, x.n);
 	run_end(r);

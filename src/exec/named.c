@@ -166,7 +166,7 @@ void named_prepare(struct run *r, const struct sql_stmt *st)
 	scan_free(&scan);
 	r->named_new = n;
 	run_legs(r, 1);
-	l = run_leg_to(r, kr, s->shard ? s->shard->index : 0, PLAN_SIDE_HOME, false);
+	l = run_leg_to(r, kr, s->shard ? s->shard->index : 0, PLAN_SIDE_HOME, READS_PRIMARY);
 	mark = packet_begin(&l->pkt);
 	buf_add_u8(&l->pkt, COM_STMT_PREPARE);
 	buf_add_str(&l->pkt, text);

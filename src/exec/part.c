@@ -37,6 +37,7 @@ struct part *part_add(struct session *s, struct leg *l, struct bconn *c)
 	*p = (struct part){ .pool = l->pool,
 		.ks = l->ks,
 		.shard = l->shard,
+		.shard_name = l->shard_name,
 		.writes = !l->replica || s->txn != TXN_NONE || s->settings->autocommit_off,
 		.s = s,
 		.since_us = loop_now_us(s->w->loop),

@@ -1,6 +1,6 @@
 /* route.c - from a statement's text to the legs that it runs on: scan, plan, shards, the text that each gets. Worker
  * thread. */
-#include "run.h"
+#include "reads.h"
 #include <stdlib.h>
 
 /* --- planning --- */
@@ -180,6 +180,8 @@ static int run_check_txn(struct run *r, struct err *err)
 	bool in_txn = s->txn == TXN_OPEN || s->settings->autocommit_off;
 	uint32_t strange = 0;
 
+	if (UNLIKELY(reads_check_txn(r, err) < 0))
+		return -1;
 	if (!kr->single || (r->n_legs == 1 && !in_txn))
 		return 0;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
@@ -208,8 +210,8 @@ static void run_route(struct run *r)
 	struct plan_target t = { .shards = w->shard_scratch };
 	struct plan_values vals = run_values(r);
 	const struct keyspace_route *kr = worker_keyspace(w, p->ks);
+	enum reads reads = READS_PRIMARY;
 	struct leg *l;
-	bool replica = s->replica && (p->flags & PLAN_REPLICA_OK);
 	struct err err;
 
 	if (UNLIKELY(plan_bind(p, &vals, &t, &err) < 0)) {
@@ -219,21 +221,29 @@ static void run_route(struct run *r)
 	if (t.n > 1 && (p->flags & PLAN_EXPLAIN))
 		t.n = 1;
 	run_legs(r, t.n);
-	for (uint32_t i = 0; i < t.n; i++)
-		run_leg_to(r, kr, t.shards[i], t.side, replica);
+	if (UNLIKELY(s->reads || (vals.scan->flags & SCAN_F_READS)))
+		reads = reads_wanted(r, vals.scan);
+	for (uint32_t i = 0; i < t.n; i++) {
+		l = run_leg_to(r, kr, t.shards[i], t.side, reads);
+		if (UNLIKELY(l->no_replica)) {
+			reads_refuse(l, &err);
+			run_fail(r, &err);
+			return;
+		}
+	}
 	/* what any shard can answer goes to one whose server answers */
 	for (uint32_t i = 1; p->kind == PLAN_ANY && i < p->ks->shard_n &&
 			     (!r->legs[0].pool || atomic_load(&pool_server(r->legs[0].pool)->failures));
 		i++) {
 		run_legs(r, 1);
-		run_leg_to(r, kr, (t.shards[0] + i) % p->ks->shard_n, t.side, replica);
+		run_leg_to(r, kr, (t.shards[0] + i) % p->ks->shard_n, t.side, reads);
 	}
 	/* and where the session already is */
 	if (p->kind == PLAN_ANY && s->n_parts) {
 		for (uint32_t i = 0; i < s->n_parts; i++) {
 			if (s->parts[i].ks == kr->name && s->parts[i].shard < p->ks->shard_n) {
 				run_legs(r, 1);
-				l = run_leg_to(r, kr, s->parts[i].shard, PLAN_SIDE_HOME, false);
+				l = run_leg_to(r, kr, s->parts[i].shard, PLAN_SIDE_HOME, READS_PRIMARY);
 				l->pool = s->parts[i].pool;
 				l->fixed = true;
 				break;
@@ -353,6 +363,8 @@ static void run_planned(struct run *r)
 		run_fail(r, &p->err);
 		return;
 	case PLAN_SESSION:
+		r->reads_rows = ((r->cstmt ? &r->cstmt->text->scan : &r->w->scan)->flags & SCAN_F_SUBQUERY) ||
+				(p->flags & PLAN_CALLS) || p->stmt->kind == SQL_S_EXECUTE;
 		if (r->com == COM_STMT_PREPARE)
 			stmt_planned(r);
 		else
@@ -488,6 +500,13 @@ void run_statement(struct run *r)
 	}
 	if (UNLIKELY(!r->cstmt && (w->scan.flags & SCAN_F_LAST_INSERT_ID)) && s->ks && s->ks->sharded &&
 		w->scan.verb >= SCAN_INSERT && w->scan.verb <= SCAN_DELETE && run_put_last_id(r, &err) < 0) {
+		run_fail(r, &err);
+		return;
+	}
+	if (UNLIKELY((r->cstmt ? &r->cstmt->text->scan : &w->scan)->flags & SCAN_F_BAD_HINT)) {
+		err_set(&err, ERR_SYNTAX, ER_PARSE_ERROR,
+			"the comment for Keyway is not understood: write /* keyway: reads=primary */, reads=replica or "
+			"reads=causal");
 		run_fail(r, &err);
 		return;
 	}

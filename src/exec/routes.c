@@ -50,6 +50,13 @@ void exec_config_unref(struct exec_config *c)
 {
 	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
+	for (uint32_t i = 0; i < c->n_zones; i++) {
+		free(c->zones[i].name);
+		free(c->zones[i].region);
+	}
+	free(c->zones);
+	free(c->az);
+	free(c->region);
 	free(c->server_version);
 	free(c);
 }

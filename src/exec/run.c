@@ -1,5 +1,5 @@
 /* run.c - a statement from its plan to its answer: the states of run.h. Worker thread. */
-#include "run.h"
+#include "reads.h"
 #include "keyway/exec/underway.h"
 #include "keyway/sql/lit.h"
 #include <assert.h>
@@ -177,18 +177,6 @@ void run_legs(struct run *r, uint32_t n)
 	run_reserve(r, n);
 }
 
-static struct pool *route_pool(
-	struct session *s, const struct shard *sh, struct shard_route *sr, enum plan_side side, bool replica)
-{
-	struct pool *p = sr->primary;
-
-	if (sh->kind == SHARD_PAIR && side != PLAN_SIDE_HOME)
-		p = sr->side[side == PLAN_SIDE_ODD ? SIDE_ODD : SIDE_EVEN];
-	if (replica && sr->n_replicas && !session_must_hold(s) && !s->settings->autocommit_off)
-		p = sr->replicas[sr->next_replica++ % sr->n_replicas];
-	return p;
-}
-
 const struct server *run_own_side(
 	const struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side)
 {
@@ -198,29 +186,32 @@ const struct server *run_own_side(
 	return r->w->routes->keyspaces[kr - r->w->keyspaces].servers[shard][sh->sides[of]->index];
 }
 
-struct pool *run_pool_of(
-	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
+struct pool *run_pool_of(const struct keyspace_route *kr, uint32_t shard, enum plan_side side)
 {
-	return route_pool(r->s, &kr->ks->shards[shard], &kr->shards[shard], side, replica);
+	const struct shard_route *sr = &kr->shards[shard];
+
+	if (kr->ks->shards[shard].kind == SHARD_PAIR && side != PLAN_SIDE_HOME)
+		return sr->side[side == PLAN_SIDE_ODD ? SIDE_ODD : SIDE_EVEN];
+	return sr->primary;
 }
 
-static uint8_t leg_serves(const struct shard *sh, enum plan_side side, bool replica)
+static uint8_t leg_serves(const struct shard *sh, enum plan_side side)
 {
 	if (sh->kind != SHARD_PAIR)
-		return replica ? UNDERWAY_REPLICA : UNDERWAY_PRIMARY;
+		return UNDERWAY_PRIMARY;
 	if (side == PLAN_SIDE_HOME)
 		return (uint8_t)(1u << sh->home);
 	return side == PLAN_SIDE_ODD ? UNDERWAY_ODD : UNDERWAY_EVEN;
 }
 
 struct leg *run_leg_to(
-	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica)
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, enum reads reads)
 {
 	struct leg *l = run_add_leg(r);
 	struct shard_route *sr = &kr->shards[shard];
 
-	l->pool = route_pool(r->s, &kr->ks->shards[shard], sr, side, replica);
-	l->serves = leg_serves(&kr->ks->shards[shard], side, replica);
+	l->pool = run_pool_of(kr, shard, side);
+	l->serves = leg_serves(&kr->ks->shards[shard], side);
 	l->epoch = kr->ks->epoch;
 	if (UNLIKELY(r->s->n_parts != 0)) {
 		const struct part *p = part_serving(r->s, kr->name, shard, l->serves);
@@ -231,10 +222,11 @@ struct leg *run_leg_to(
 	l->ks = kr->name;
 	l->shard = shard;
 	l->side = (uint8_t)side;
-	l->replica = replica;
 	l->shard_name = sr->name;
 	l->db = kr->ks->everything ? r->s->db : sr->db;
 	l->no_db = kr->ks->everything && !r->s->db;
+	if (UNLIKELY(reads != READS_PRIMARY))
+		reads_route(l, kr, sr, reads);
 	return l;
 }
 
@@ -547,7 +539,7 @@ void run_home(struct run *r, struct str sql, void (*finish)(struct run *r))
 		}
 	}
 	run_legs(r, 1);
-	l = run_leg_to(r, kr, shard, PLAN_SIDE_HOME, false);
+	l = run_leg_to(r, kr, shard, PLAN_SIDE_HOME, READS_PRIMARY);
 	if (pool) {
 		l->pool = pool;
 		l->fixed = true;

@@ -56,7 +56,7 @@ enum leg_state {
 };
 
 /* Who an answer from a server is for. */
-enum leg_tag { TAG_MAIN, TAG_SETUP, TAG_SETTINGS, TAG_DB, TAG_BEGIN, TAG_PREPARE, TAG_STEP, TAG_COLLECT };
+enum leg_tag { TAG_MAIN, TAG_SETUP, TAG_SETTINGS, TAG_DB, TAG_BEGIN, TAG_PREPARE, TAG_STEP, TAG_COLLECT, TAG_WAIT };
 
 struct leg {
 	struct run *run;
@@ -67,7 +67,6 @@ struct leg {
 	const char *db; /* that the connection must have selected; NULL: any */
 	bool no_db;	/* none may be selected */
 	uint8_t side;	/* enum plan_side, as it was asked for */
-	bool replica;	/* a replica was asked for */
 	bool leasing;	/* it stands in worker.leasing */
 	bool fixed;	/* it goes to the connection that the session has there, wherever the routes lead */
 	struct list wait_link;
@@ -90,6 +89,17 @@ struct leg {
 	bool step_done;
 	bool in_rows; /* ANSWER_ROWS: its column definitions are behind it */
 	bool retried;
+	bool replica;		/* it reads from one that was chosen: reads.c */
+	bool no_replica;	/* none can serve, and reads.fallback is "error" */
+	bool waits;		/* its replica must first have what the session has seen */
+	bool covered;		/* the session's floor covers all that was seen through it: causal.c */
+	uint8_t reads;		/* enum reads */
+	uint8_t replica_at;	/* index of the backend in the shard */
+	uint64_t avoid;		/* replicas that have failed it, by that index */
+	uint64_t sent_us;	/* 0, or a read for whose first byte we wait */
+	struct server *reading; /* counted in flight there; a reference */
+	struct server *ran_on;	/* causal sessions; a reference */
+	struct buf wait;	/* the answer to the wait */
 	struct buf pkt;		/* its own command, when it differs from the client's */
 	struct ptext *prepared; /* EXECUTE: the text to be prepared there */
 	struct ok_packet ok;
@@ -124,8 +134,9 @@ struct run {
 	bool commits;	/* it is a COMMIT: a lost answer means an unknown outcome */
 	bool wire_long; /* the packet came in several frames, which are joined: it cannot be sent as it is */
 	bool has_long_data;
-	uint8_t nested; /* EXECUTE inside EXECUTE */
-	bool torn;	/* half of a packet is with the client: nothing more can be said to it */
+	bool reads_rows; /* a statement of the session's own that reads tables as well */
+	uint8_t nested;	 /* EXECUTE inside EXECUTE */
+	bool torn;	 /* half of a packet is with the client: nothing more can be said to it */
 	bool settled;
 	bool diag_begun;  /* the diagnostics of the statement before are gone */
 	bool multi_done;  /* the statement was cut out of its text already */
@@ -190,7 +201,13 @@ struct run {
 	uint8_t small[512]; /* copy of a short packet; last, since it is not cleared */
 };
 
-enum { COLLECT_WARNINGS = 1u << 0, COLLECT_FOUND_ROWS = 1u << 1, COLLECT_VARS = 1u << 2, COLLECT_LAST_ID = 1u << 3 };
+enum {
+	COLLECT_WARNINGS = 1u << 0,
+	COLLECT_FOUND_ROWS = 1u << 1,
+	COLLECT_VARS = 1u << 2,
+	COLLECT_LAST_ID = 1u << 3,
+	COLLECT_POSITION = 1u << 4
+};
 
 /* run.c */
 struct run *run_new(struct session *s, uint8_t com);
@@ -208,12 +225,11 @@ void run_keep_shown(struct run *r);
 /* Plans r->text and starts. */
 void run_statement(struct run *r);
 struct leg *run_add_leg(struct run *r);
-/* A leg to the primary (or replica) of @shard, of keyspace @kr. @side: of a pair. */
+/* A leg to the primary of @shard, of keyspace @kr, or to a replica if @reads allows it. @side: of a pair. */
 struct leg *run_leg_to(
-	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
-/* Where such a leg would go by the routes of now; NULL: nowhere. */
-struct pool *run_pool_of(
-	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, bool replica);
+	struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side, enum reads reads);
+/* Where such a leg would go by the routes of now if it were not for replicas; NULL: nowhere. */
+struct pool *run_pool_of(const struct keyspace_route *kr, uint32_t shard, enum plan_side side);
 /* Of a pair: the server that the map gives the side; NULL: it has no address. */
 const struct server *run_own_side(
 	const struct run *r, const struct keyspace_route *kr, uint32_t shard, enum plan_side side);
@@ -338,6 +354,9 @@ void answer_err(struct run *r, const struct err *e);
 void answer_raw_err(struct run *r, const uint8_t *payload, size_t n);
 void diag_clear(struct session *s);
 void diag_add(struct session *s, struct str level, uint32_t code, struct str msg);
+
+/* worker.c */
+struct pool *worker_find_pool(const struct worker *w, const struct server *server);
 
 /* part.c */
 /* The connection that the session holds for statements of @serves, wherever those go now: what it began there goes on

@@ -1,5 +1,5 @@
 /* session.c - a client's session: opening, where it stands, what it has set, closing. Worker thread. */
-#include "run.h"
+#include "reads.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +21,9 @@ void session_open(struct session *s, struct worker *w, struct stream *st, const 
 	s->st = st;
 	s->ops = ops;
 	s->caps = login->caps;
+	s->reads = s->user_reads = (uint8_t)login->reads;
+	if (login->reads == READS_CAUSAL)
+		causal_begin(s, false);
 	s->multi_statements = (login->caps & CLIENT_MULTI_STATEMENTS) != 0;
 	s->found_rows_cap = (login->caps & CLIENT_FOUND_ROWS) != 0;
 	s->user = str_make(str_dup(login->user), login->user.n);
@@ -69,6 +72,7 @@ void session_close(struct session *s)
 	struct worker *w = s->w;
 
 	session_clear(s);
+	causal_free(s);
 	settings_unref(w->settings, s->login_settings);
 	list_del(&s->link);
 	HASH_DEL(w->by_id, s);
@@ -112,11 +116,14 @@ void session_resolve(struct session *s)
 	s->target_generation = sn->generation;
 	s->ks = NULL;
 	s->shard = NULL;
-	s->replica = false;
+	s->reads = s->user_reads;
 	if (s->target && target_parse(sn->map, str_of(s->target), &t, NULL) == 0) {
 		s->ks = t.keyspace;
 		s->shard = t.shard;
-		s->replica = t.role == TARGET_REPLICA;
+		if (t.role_given && t.role == TARGET_PRIMARY)
+			s->reads = READS_PRIMARY;
+		else if (t.role_given && s->reads == READS_PRIMARY)
+			s->reads = READS_REPLICA;
 	}
 	session_mode_update(s);
 }

@@ -1,6 +1,6 @@
 /* settle.c - what follows the servers' answers before the client has its own: what became of the transaction, a write
  * over several shards as one, what has to be fetched before connections go back. Worker thread. */
-#include "run.h"
+#include "reads.h"
 
 void run_step_all(struct run *r, struct str sql)
 {
@@ -224,6 +224,11 @@ bool run_collect_next(struct run *r)
 	if (r->collects & COLLECT_LAST_ID) {
 		r->collects &= (uint8_t)~COLLECT_LAST_ID;
 		collect_start(l, STR("SELECT LAST_INSERT_ID()"), collect_new(&r->arena, collect_last_id, 1));
+		return true;
+	}
+	if (r->collects & COLLECT_POSITION) {
+		r->collects &= (uint8_t)~COLLECT_POSITION;
+		causal_collect(r, l);
 		return true;
 	}
 	if (r->collects & COLLECT_VARS) {

@@ -133,7 +133,7 @@ static void session_row(struct show_part *p, const struct session *s)
 	show_z(o, txn_word(s));
 	shards_field(o, p->w, s);
 	show_str(o, str_of(pins));
-	show_z(o, s->replica ? "replica" : "primary");
+	show_z(o, reads_name[s->reads]);
 	show_uint(o, s->n_stmts);
 	show_uint(o, s->commands);
 	show_uint(o, s->st->in_bytes);

@@ -176,7 +176,7 @@ void stmt_planned(struct run *r)
 	}
 	kr = worker_keyspace(r->w, p->ks);
 	run_legs(r, 1);
-	l = run_leg_to(r, kr, p->kind == PLAN_PINNED ? p->shard->index : 0, PLAN_SIDE_HOME, false);
+	l = run_leg_to(r, kr, p->kind == PLAN_PINNED ? p->shard->index : 0, PLAN_SIDE_HOME, READS_PRIMARY);
 	mark = packet_begin(&l->pkt);
 	buf_add_u8(&l->pkt, COM_STMT_PREPARE);
 	if (p->flags & PLAN_EDITS) {

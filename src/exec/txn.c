@@ -102,7 +102,7 @@ static void legs_to_parts(struct run *r, struct str sql, uint32_t most, void (*f
 		l->pool = p->pool;
 		l->ks = p->ks;
 		l->shard = p->shard;
-		l->shard_name = p->ks;
+		l->shard_name = p->shard_name;
 		leg_query(l, sql);
 	}
 	r->answer = ANSWER_HELD;
@@ -166,7 +166,8 @@ static void begin_now(struct run *r)
 		struct buf b = { 0 };
 
 		begin_print(s, &b);
-		leg_query(run_leg_to(r, kr, i, PLAN_SIDE_HOME, false), str_make((char *)buf_head(&b), buf_used(&b)));
+		leg_query(run_leg_to(r, kr, i, PLAN_SIDE_HOME, READS_PRIMARY),
+			str_make((char *)buf_head(&b), buf_used(&b)));
 		buf_free(&b);
 	}
 	r->answer = ANSWER_HELD;

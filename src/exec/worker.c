@@ -1,5 +1,5 @@
 /* worker.c - a worker's tables of keyspaces and pools, renewed with every snapshot. The worker's thread. */
-#include "run.h"
+#include "reads.h"
 #include "keyway/util/log.h"
 #include <stdlib.h>
 
@@ -22,22 +22,37 @@ const char *worker_intern(struct worker *w, struct str s)
 	return n->text;
 }
 
-static struct pool *worker_pool(struct worker *w, struct server *server)
+struct pool *worker_find_pool(const struct worker *w, const struct server *server)
 {
 	for (uint32_t i = 0; i < w->n_pools; i++) {
 		if (pool_server(w->pools[i]) == server)
 			return w->pools[i];
 	}
+	return NULL;
+}
+
+static struct pool *worker_pool(struct worker *w, struct server *server)
+{
+	struct pool *p = worker_find_pool(w, server);
+
+	if (p)
+		return p;
 	w->pools = xrealloc(w->pools, (w->n_pools + 1) * sizeof(*w->pools));
 	w->pools[w->n_pools] = pool_new(w->loop, w->settings, server, &w->cfg->pool);
 	return w->pools[w->n_pools++];
+}
+
+static void shard_route_free(struct shard_route *sr)
+{
+	free(sr->replicas);
+	free(sr->chooser);
 }
 
 static void shard_routes_free(struct keyspace_route *ks, uint32_t n_ks)
 {
 	for (uint32_t k = 0; k < n_ks; k++) {
 		for (uint32_t i = 0; i < ks[k].ks->shard_n; i++)
-			free(ks[k].shards[i].replicas);
+			shard_route_free(&ks[k].shards[i]);
 		free(ks[k].shards);
 	}
 	free(ks);
@@ -65,7 +80,12 @@ static void shard_route_build(struct worker *w, struct shard_route *sr, const st
 		}
 		if (sh->kind == SHARD_REPLICASET && (int16_t)b != v->primary && def->weight &&
 			def->state == BACKEND_SERVING)
-			sr->replicas[sr->n_replicas++] = p;
+			sr->replicas[sr->n_replicas++] =
+				(struct replica_route){ .pool = p, .index = b, .weight = def->weight };
+	}
+	if (sr->n_replicas) {
+		sr->chooser = xcalloc(1, sizeof(*sr->chooser));
+		sr->chooser->seed = w->process->scan_seed ^ clock_mono_us() ^ (uintptr_t)sr;
 	}
 }
 
@@ -118,6 +138,7 @@ static void worker_use(struct worker *w, struct routes *routes)
 	if (old_routes)
 		hold_routes_changed(w);
 	worker_retire_pools(w);
+	reads_place(w);
 	if (w->plans)
 		plan_cache_purge(w->plans, routes->snapshot->generation);
 	if (old_routes) {
@@ -170,6 +191,7 @@ static void worker_do_install(void *arg)
 		for (uint32_t i = 0; i < w->n_pools; i++)
 			pool_reconfigure(w->pools[i], &w->cfg->pool);
 		exec_config_unref(old);
+		reads_place(w);
 	}
 	if (in->routes)
 		worker_use(w, in->routes);

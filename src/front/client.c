@@ -100,7 +100,8 @@ void client_logged_in(struct client *c, const struct front_user *u)
 {
 	struct client_login *l = c->login;
 	struct worker *w = c->f->w;
-	struct session_login sl = { .caps = c->caps,
+	struct session_login sl = { .reads = u->reads,
+		.caps = c->caps,
 		.collation_id = l->charset,
 		.user = str_make(l->user, l->user_n),
 		.host = str_of(c->host) };

@@ -201,6 +201,49 @@ static int check_server(struct loader *l, const config_setting_t *at, void *item
 	return 0;
 }
 
+int config_read_tiers(const char *text, uint8_t *out, size_t max)
+{
+	static const char *const words[] = { "zone", "region", "any" };
+	size_t n = 0;
+
+	for (const char *p = text;;) {
+		size_t len = strcspn(p, ","), i = 0;
+
+		while (i < ARRAY_N(words) && !str_eqz(str_make(p, len), words[i]))
+			i++;
+		if (i == ARRAY_N(words) || n == max || memchr(out, (int)i, n))
+			return -1;
+		out[n++] = (uint8_t)i;
+		if (!p[len])
+			return (int)n;
+		p += len + 1;
+		while (*p == ' ')
+			p++;
+	}
+}
+
+static int check_reads(struct loader *l, const config_setting_t *at, void *item)
+{
+	uint8_t tiers[3];
+
+	if (config_read_tiers(((struct config *)item)->reads.tiers, tiers, ARRAY_N(tiers)) < 0)
+		return config_refuse(l, where(at, "tiers"),
+			"reads.tiers is a list of zone, region and any with commas, each once at most: "
+			"\"zone,region,any\"");
+	return 0;
+}
+
+static int check_zone(struct loader *l, const config_setting_t *at, void *item)
+{
+	struct config_zone *zone = item;
+
+	for (struct config_zone *other = l->config->zones; other != zone; other++) {
+		if (strcmp(other->name, zone->name) == 0)
+			return config_refuse(l, where(at, "name"), "zones: a second entry with the same name");
+	}
+	return 0;
+}
+
 static void init_keyspace(struct loader *l, void *item)
 {
 	((struct config_keyspace *)item)->transaction_mode = l->config->transaction_mode;
@@ -461,6 +504,8 @@ static const struct group_rule group_rules[] = {
 	{ "tls.", .check = check_tls },
 	{ "backend.", .check = check_backend },
 	{ "backend.tls.", .check = check_backend_tls },
+	{ "reads.", .check = check_reads },
+	{ "zones[].", .check = check_zone },
 	{ "keyspaces[].", init_keyspace, check_keyspace },
 	{ "allocators[].", .check = check_allocator },
 	{ "allocators[].servers[].", .check = check_id_server },

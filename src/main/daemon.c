@@ -300,6 +300,7 @@ static void daemon_free(struct daemon *d)
 	}
 	presence_free(d->presence);
 	routes_unref(d->routes);
+	zones_free(p->zones);
 	server_directory_free(d->servers);
 	front_shared_free(d->shared);
 	exec_config_unref(d->exec_cfg);
@@ -372,6 +373,7 @@ int daemon_run(const char *path, struct config *cfg)
 	d.servers = server_directory_new();
 	hc = wire_health_config(cfg);
 	d.health = health_new(&hc, server_directory_wake_fd(d.servers), on_health, &d);
+	d.process.zones = zones_new();
 	d.shared = front_shared_new();
 	d.exec_cfg = wire_exec_config(cfg);
 	d.front_cfg = wire_front_config(cfg, &err);

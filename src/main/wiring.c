@@ -7,6 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void wire_reads(const struct config *cfg, struct exec_config *x)
+{
+	int n = config_read_tiers(cfg->reads.tiers, x->tiers, ARRAY_N(x->tiers));
+
+	x->n_tiers = n > 0 ? (uint32_t)n : 0; /* the settings were checked */
+	x->az = xstrdup(cfg->az);
+	x->region = xstrdup(cfg->region);
+	x->zones = xcalloc(cfg->n_zones, sizeof(*x->zones));
+	x->n_zones = (uint32_t)cfg->n_zones;
+	for (size_t i = 0; i < cfg->n_zones; i++)
+		x->zones[i] = (struct exec_zone){ xstrdup(cfg->zones[i].name), xstrdup(cfg->zones[i].region) };
+	x->reads = (struct choose_limits){ cfg->reads.max_lag_us, cfg->reads.slow_start_us };
+	x->causal_wait_us = cfg->reads.causal_wait_us;
+	x->reads_fallback = cfg->reads.fallback == CONFIG_FALLBACK_PRIMARY;
+}
+
+static const enum reads reads_of[] = {
+	[CONFIG_READS_PRIMARY] = READS_PRIMARY,
+	[CONFIG_READS_REPLICA] = READS_REPLICA,
+	[CONFIG_READS_CAUSAL] = READS_CAUSAL,
+};
+
 struct exec_config *wire_exec_config(const struct config *cfg)
 {
 	struct exec_config *x = xcalloc(1, sizeof(*x));
@@ -31,6 +53,7 @@ struct exec_config *wire_exec_config(const struct config *cfg)
 	x->max_prepared = (uint32_t)cfg->limits.max_prepared;
 	x->max_plans = (uint32_t)cfg->limits.plan_cache;
 	x->server_version = xstrdup(cfg->server.version);
+	wire_reads(cfg, x);
 	if (cfg->server.collation[0])
 		x->collation_id = wire_collation_id(str_of(cfg->server.collation));
 	else if (cfg->server.charset[0])
@@ -107,6 +130,7 @@ struct front_config *wire_front_config(const struct config *cfg, struct err *err
 		o->sha2 = u->sha2[0] ? xstrdup(u->sha2) : NULL;
 		o->no_password = u->no_password;
 		o->admin = u->admin;
+		o->reads = reads_of[u->reads];
 		o->tls_required = u->tls == CONFIG_USER_TLS_REQUIRED;
 		o->keyspace = u->keyspace[0] ? xstrdup(u->keyspace) : NULL;
 		o->max_connections = (uint32_t)u->max_connections;

@@ -182,6 +182,41 @@ static unsigned lex_exec_comment(struct lex *l, const char *p, bool maria_only)
 	return LEX_END;
 }
 
+/* @p, behind blanks, goes on with @word, whatever its case: the byte behind that, else NULL. */
+static const char *behind_word(const char *p, const char *end, const char *word)
+{
+	size_t n = strlen(word);
+
+	while (p < end && lex_is_space(*p))
+		p++;
+	return (size_t)(end - p) >= n && strncasecmp(p, word, n) == 0 ? p + n : NULL;
+}
+
+/* What the comment between @p and @end, its last two bytes, tells Keyway. */
+static uint32_t hint_of(const char *p, const char *end)
+{
+	static const struct {
+		const char *word;
+		uint32_t flag;
+	} hints[] = {
+		{ "primary", SCAN_F_READS_PRIMARY },
+		{ "replica", SCAN_F_READS_REPLICA },
+		{ "causal", SCAN_F_READS_CAUSAL },
+	};
+	const char *q;
+
+	p = behind_word(p, end, "keyway:");
+	if (LIKELY(!p))
+		return 0;
+	p = behind_word(p, end, "reads=");
+	for (size_t i = 0; p && i < ARRAY_N(hints); i++) {
+		q = behind_word(p, end, hints[i].word);
+		if (q && behind_word(q, end, "*/"))
+			return hints[i].flag;
+	}
+	return SCAN_F_BAD_HINT;
+}
+
 unsigned lex_comment(struct lex *l, struct lexeme *x)
 {
 	const char *p = l->p, *end = l->end, *e;
@@ -204,6 +239,7 @@ unsigned lex_comment(struct lex *l, struct lexeme *x)
 		l->seen |= SCAN_F_HINT;
 		return lex_token(l, x, e, T_HINT);
 	}
+	l->seen |= hint_of(p + 2, e);
 	l->p = e;
 	return LEX_END;
 }

@@ -212,6 +212,53 @@ START_TEST(after_a_failure_connecting_waits_and_then_goes_on)
 }
 END_TEST
 
+/* Reads have other servers to go to. */
+START_TEST(the_hasty_do_not_wait_for_a_server_that_fails)
+{
+	fake.login = FAKE_REFUSES;
+	want_of(&a, pool, false);
+	memset(&b, 0, sizeof(b));
+	pool_lease(pool, &b.l, (struct lease_want){ .hasty = true }, want_done);
+	ck_assert(!b.done);
+	WAIT_FOR(b.done);
+	ck_assert_ptr_null(b.c);
+	ck_assert_int_eq(b.err.kind, ERR_BACKEND);
+	ck_assert(!a.done);
+	ck_assert_uint_eq(stats_of(pool).waiting, 1);
+	/* once it may be tried again, a hasty one tries too */
+	WAIT_FOR(atomic_load(&server->next_connect_us) <= loop_now_us(loop));
+	fake.login = FAKE_NATIVE;
+	memset(&c, 0, sizeof(c));
+	pool_lease(pool, &c.l, (struct lease_want){ .hasty = true }, want_done);
+	WAIT_FOR(a.done && c.done);
+	ck_assert_ptr_nonnull(a.c);
+	ck_assert_ptr_nonnull(c.c);
+}
+END_TEST
+
+START_TEST(statements_and_bytes_are_counted_for_the_server_and_its_zone)
+{
+	struct zones *z = zones_new();
+	struct zone_pair *zone = zones_pair(z, STR("a"), STR("b"));
+
+	pool_count_in(pool, zone);
+	have_of(&a, pool);
+	ask(&a, "SELECT 1", 0);
+	ask(&a, "SET x=1", 5);
+	WAIT_FOR(a.c->n_cmds == 0);
+	give_back(&a, false);
+	WAIT_FOR(atomic_load(&zone->statements) > 0);
+	ck_assert_uint_eq(atomic_load(&zone->statements), 1);
+	ck_assert_uint_eq(atomic_load(&server->health.queries), 1);
+	ck_assert_uint_gt(atomic_load(&zone->bytes_sent), 10);
+	ck_assert_uint_gt(atomic_load(&zone->bytes_got), 10);
+	ck_assert_uint_eq(
+		atomic_load(&server->health.bytes), atomic_load(&zone->bytes_sent) + atomic_load(&zone->bytes_got));
+	pool_count_in(pool, NULL);
+	zones_free(z);
+}
+END_TEST
+
 /* The pool may have planned to look at its idle connections in a long time only. */
 START_TEST(those_who_wait_are_looked_after_soon_whatever_was_planned)
 {
@@ -401,8 +448,8 @@ START_TEST(answers_come_in_the_order_of_the_commands)
 	for (int i = 0; i < BCONN_PIPELINE; i++)
 		ask(&a, i % 3 == 0 ? "rows" : i % 3 == 1 ? "do 1" : "error", (uint8_t)('a' + i));
 	WAIT_FOR(a.answers == BCONN_PIPELINE);
-	ck_assert_str_eq(a.tags, "abcdefghijklmnop");
-	ck_assert_int_eq(a.errors, 5);
+	ck_assert_str_eq(a.tags, "abcdefghijklmnopqrstuvwx");
+	ck_assert_int_eq(a.errors, 8);
 	ck_assert_uint_eq(a.c->n_cmds, 0);
 	give_back(&a, false);
 	ck_assert_uint_eq(stats_of(pool).idle, 1);
@@ -533,6 +580,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, a_lease_that_is_not_served_in_time_says_why);
 	tcase_add_test(tc, past_the_queue_nobody_waits);
 	tcase_add_test(tc, after_a_failure_connecting_waits_and_then_goes_on);
+	tcase_add_test(tc, the_hasty_do_not_wait_for_a_server_that_fails);
+	tcase_add_test(tc, statements_and_bytes_are_counted_for_the_server_and_its_zone);
 	tcase_add_test(tc, those_who_wait_are_looked_after_soon_whatever_was_planned);
 	tcase_add_test(tc, connects_are_paced);
 	tcase_add_test(tc, a_dirty_connection_is_reset_before_anybody_sees_it);

@@ -452,7 +452,7 @@ static inline void shards_setup(void)
 		.max_plans = 100,
 		.server_version = xstrdup("") };
 	routes = routes_of_world();
-	process = (struct process){ .n_workers = 1, .scan_seed = 1 };
+	process = (struct process){ .n_workers = 1, .scan_seed = 1, .zones = zones_new() };
 	worker = worker_new(&process, 0, exec_cfg, routes);
 	process.workers = &worker;
 	loop = worker->loop;
@@ -487,6 +487,7 @@ static inline void shards_teardown(void)
 	}
 	worker_free(worker);
 	routes_unref(routes);
+	zones_free(process.zones);
 	exec_config_unref(exec_cfg);
 	server_directory_free(directory);
 	world_free(&world);

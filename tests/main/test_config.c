@@ -120,6 +120,8 @@ START_TEST(what_is_not_given_has_its_default)
 	ck_assert_uint_eq(c->threads, 0);
 	ck_assert_str_eq(c->az, "");
 	ck_assert_uint_eq(c->transaction_mode, CONFIG_TRX_MULTI);
+	ck_assert_str_eq(c->reads.tiers, "zone,region,any");
+	ck_assert_uint_eq(c->reads.fallback, CONFIG_FALLBACK_PRIMARY);
 	ck_assert_uint_eq(c->n_listen, 1);
 	ck_assert_str_eq(c->listen[0].address, "127.0.0.1");
 	ck_assert_uint_eq(c->listen[0].port, 3306);
@@ -279,6 +281,13 @@ static const struct bad bad[] = {
 	{ "cluster = \"\";", "k.conf:1: ", "cluster: must not be empty" },
 	{ "cluster = \"a/b\";", "k.conf:1: ", "cluster: letters, digits" },
 	{ "transaction_mode = \"both\";", "k.conf:1: ", "\"both\" is not allowed; allowed: \"single\", \"multi\"" },
+	{ "reads = { tiers = \"zone,zone\"; };", "k.conf:1: ", "each once at most" },
+	{ "reads = { tiers = \"zone,near\"; };", "k.conf:1: ", "zone, region and any" },
+	{ "reads = { tiers = \"any,\"; };", "k.conf:1: ", "zone, region and any" },
+	{ "reads = { fallback = \"none\"; };", "k.conf:1: ", "\"primary\", \"error\"" },
+	{ "zones = ( { name = \"a\"; region = \"x\"; }, { name = \"a\"; region = \"y\"; } );",
+		"k.conf:1: ", "zones: a second entry" },
+	{ "zones = ( { name = \"a\"; } );", "k.conf:1: ", "region" },
 	{ "limits = { max_packet = \"64X\"; };", "k.conf:1: ", "\"64X\" is not allowed; allowed: 64K to 1G" },
 	{ "limits = { max_packet = \"2G\"; };", "k.conf:1: ", "allowed: 64K to 1G" },
 	{ "limits = { max_packet = \"99999999999999G\"; };", "k.conf:1: ", "allowed: 64K to 1G" },

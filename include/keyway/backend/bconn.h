@@ -38,7 +38,7 @@ struct bconn_ops {
 	void (*drained)(struct bconn *c);
 };
 
-#define BCONN_PIPELINE 16
+#define BCONN_PIPELINE 24 /* a transaction that begins, with its savepoints, and all that is set before */
 
 struct bconn_cmd {
 	uint8_t kind;	   /* enum response_kind */
@@ -68,7 +68,8 @@ struct bconn {
 	uint8_t n_cmds, first_cmd;
 	bool found_rows;
 	bool mariadb;
-	bool stamped; /* a timestamp was set for one statement over several shards: undo it before the next */
+	bool tracks_gtid; /* it tells the GTIDs of writes */
+	bool stamped;	  /* a timestamp was set for one statement over several shards: undo it before the next */
 	bool kill_sent;
 	bool kill_query;
 	uint32_t kill_thread; /* not 0: its only errand is to KILL this thread */
@@ -98,7 +99,8 @@ struct bconn {
 	struct err why;
 };
 
-/* Sends one command, @p being its whole packet(s) with headers. @tag comes back with the answer. */
+/* Sends one command, @p being its whole packet(s) with headers. @tag comes back with the answer; 0: it is a client's
+ * statement, which is counted. */
 void bconn_send(struct bconn *c, enum response_kind kind, unsigned flags, uint8_t tag, const void *p, size_t n);
 /* The same for @payload (with the COM byte) without header. */
 void bconn_send_payload(

@@ -56,7 +56,11 @@ struct choice {
 struct choice choose_server(struct chooser *c, const struct choose_server *servers, uint32_t n,
 	const struct choose_limits *limits, uint64_t now_us);
 
-/* A read took @sample_us until its first byte: the new values of ewma_us and typical_us. */
-void choose_learn(uint64_t *ewma_us, uint64_t *typical_us, uint64_t sample_us);
+#define CHOOSE_LEARN_FIRST \
+	8 /* samples before a server's ewma_us says more of it than of cold caches: until then hand 0 in */
+
+/* A read, which is number @nth from 0, took @sample_us until its first byte: the new values of ewma_us and typical_us.
+ */
+void choose_learn(uint64_t *ewma_us, uint64_t *typical_us, uint32_t nth, uint64_t sample_us);
 
 #endif

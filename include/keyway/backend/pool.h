@@ -5,6 +5,7 @@
 #define KEYWAY_BACKEND_POOL_H
 
 #include "keyway/backend/bconn.h"
+#include "keyway/backend/zones.h"
 
 struct pool; /* opaque */
 
@@ -22,6 +23,7 @@ struct pool_config {
 struct lease_want {
 	bool found_rows;  /* CLIENT_FOUND_ROWS of the client: a property of the login */
 	bool no_database; /* none selected: a database cannot be unselected */
+	bool hasty;	  /* rather fail at once than wait for a server that cannot be reached: there are others */
 };
 
 struct lease;
@@ -68,6 +70,10 @@ void pool_kill(struct bconn *c, bool query_only);
 
 /* Closes the statement prepared for @key on every connection. */
 void pool_forget_stmt(struct pool *p, const void *key);
+
+/* From now on statements and bytes are counted in @zone, which must outlive the pool, as they are in the server's
+ * health: added up about every tenth of a second. */
+void pool_count_in(struct pool *p, struct zone_pair *zone);
 
 struct pool_stats {
 	uint32_t idle, leased, connecting, waiting;

@@ -50,6 +50,8 @@ struct server_health {
 	atomic_uint_fast64_t lag_us;		     /* replicas: behind the primary; SERVER_LAG_UNKNOWN */
 	atomic_uint_fast64_t rtt_us;		     /* of a check's round trip, smoothed */
 	atomic_uint_fast64_t ewma_us;		     /* of reads sent to it, smoothed; 0: none yet */
+	atomic_uint_fast64_t typical_us;	     /* about the median of the same; 0: none yet */
+	atomic_uint learnt;			     /* how many of them that was */
 	atomic_uint_fast64_t up_since_us;	     /* monotonic; for the slow start */
 	atomic_uint inflight;			     /* statements under way, all workers */
 	atomic_uint_fast64_t queries, errors, bytes; /* since start, all workers */

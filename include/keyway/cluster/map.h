@@ -133,6 +133,7 @@ struct target {
 	const struct keyspace *keyspace;
 	const struct shard *shard; /* NULL: all of the keyspace */
 	enum target_role role;
+	bool role_given;
 	struct str database; /* logical name without shard and role; for `*` the server's database. Points into @text */
 };
 

@@ -12,6 +12,7 @@
 struct session;
 struct run;
 struct cstmt;
+struct causal;
 
 struct session_ops {
 	/* The command handed over last has been answered. Called from the loop, or inside session_command() when it
@@ -39,6 +40,7 @@ struct part {
 	struct pool *pool;
 	const char *ks; /* interned name */
 	uint32_t shard;
+	const char *shard_name;
 	bool in_txn; /* it has begun the session's transaction */
 	bool writes; /* it was taken for the server that is written to */
 	uint64_t since_us;
@@ -88,7 +90,8 @@ struct session {
 	uint64_t target_generation;
 	const struct keyspace *ks; /* of the worker's snapshot with that generation */
 	const struct shard *shard;
-	bool replica;
+	uint8_t reads, user_reads; /* enum reads: now, and as the account has it */
+	struct causal *causal;	   /* what it has seen; NULL: it never asked for causal reads */
 
 	const struct settings *login_settings, *settings;
 	struct scan_mode mode;
@@ -124,6 +127,7 @@ enum session_answer {
 };
 
 struct session_login {
+	enum reads reads;
 	uint32_t caps;
 	unsigned collation_id; /* of the handshake; 0: the servers' default */
 	struct str user, host;

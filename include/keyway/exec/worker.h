@@ -4,6 +4,7 @@
 #ifndef KEYWAY_EXEC_WORKER_H
 #define KEYWAY_EXEC_WORKER_H
 
+#include "keyway/backend/choose.h"
 #include "keyway/backend/pool.h"
 #include "keyway/backend/verdict.h"
 #include "keyway/cluster/snapshot.h"
@@ -30,9 +31,33 @@ struct routes *routes_new(struct snapshot *snapshot, struct route_keyspace *keys
 struct routes *routes_ref(struct routes *r);
 void routes_unref(struct routes *r);
 
+/* Where plain reads may go. */
+enum reads {
+	READS_PRIMARY,
+	READS_REPLICA,
+	READS_CAUSAL, /* to replicas that have all that the session has seen */
+};
+
+extern const char *const reads_name[];
+
+/* Which nearness counts for them. */
+enum reads_tier { READS_TIER_ZONE, READS_TIER_REGION, READS_TIER_ANY };
+
+struct exec_zone {
+	char *name, *region;
+};
+
 /* What the worker takes from the daemon's settings; immutable, counted, replaced whole on reload. */
 struct exec_config {
 	atomic_uint refs;
+	char *az, *region; /* of this proxy; "": not known */
+	struct exec_zone *zones;
+	uint32_t n_zones;
+	uint8_t tiers[CHOOSE_TIERS]; /* enum reads_tier, in the order of preference */
+	uint32_t n_tiers;
+	struct choose_limits reads;
+	uint64_t causal_wait_us; /* 0: not at all */
+	bool reads_fallback;	 /* the primary reads what no replica can */
 	struct pool_config pool;
 	uint64_t id_wait_us;
 	uint64_t query_timeout_us; /* 0: none */
@@ -80,10 +105,20 @@ struct process {
 	uint32_t n_workers;
 	uint64_t scan_seed;
 	uint64_t started_us;
+	struct zones *zones; /* traffic between zones: backend/zones.h */
 	/* A worker has taken over new routes: called on its thread, and may not block. NULL: nobody asks. */
 	void (*installed)(void *arg);
 	void *installed_arg;
 	_Atomic(struct hold_gauge *) holds; /* exec/hold.h */
+};
+
+/* A replica of a shard, as this worker reaches it. */
+struct replica_route {
+	struct pool *pool;
+	uint32_t index; /* of its backend in the shard */
+	uint16_t weight;
+	uint8_t tier;		   /* place in exec_config.tiers; CHOOSE_TIERS: not to be read */
+	uint64_t no_wait_until_us; /* a causal read has waited for it in vain */
 };
 
 /* One shard as this worker reaches it. */
@@ -93,10 +128,10 @@ struct shard_route {
 	struct pool *primary; /* pair: that of the home side */
 	struct pool *side[2]; /* pairs only, by enum pair_side */
 	uint8_t hold;	      /* enum verdict_hold */
-	struct pool **replicas;
+	struct replica_route *replicas;
 	uint32_t n_replicas;
-	uint32_t next_replica; /* round robin */
-	const char *db;	       /* interned name of its database; NULL in the keyspace `*` */
+	struct chooser *chooser; /* NULL: no replicas */
+	const char *db;		 /* interned name of its database; NULL in the keyspace `*` */
 	const char *name;
 };
 
@@ -114,6 +149,25 @@ struct worker_stats {
 	uint64_t questions, slow, errors, bytes_in, bytes_out;
 	uint64_t routed[8]; /* by enum plan_kind */
 };
+
+/* Reads that were allowed to go to a replica. Written by one worker, read by any thread: relaxed. */
+struct reads_counts {
+	atomic_uint_fast64_t near;	    /* to the nearest tier of reads.tiers */
+	atomic_uint_fast64_t spilled;	    /* to a further one */
+	atomic_uint_fast64_t probes;	    /* to another tier, to know its latency */
+	atomic_uint_fast64_t primary;	    /* no replica could serve */
+	atomic_uint_fast64_t moved;	    /* once more, since the first server failed */
+	atomic_uint_fast64_t causal_known;  /* the replica was known to be new enough */
+	atomic_uint_fast64_t causal_waited; /* it was after a wait */
+	atomic_uint_fast64_t causal_late;   /* it was not: the primary answered */
+};
+
+/* The same, of all workers together. */
+struct reads_stats {
+	uint64_t near, spilled, probes, primary, moved, causal_known, causal_waited, causal_late;
+};
+/* Any thread, while the workers exist. */
+void reads_sum(const struct process *p, struct reads_stats *out);
 
 struct worker {
 	struct process *process;
@@ -147,6 +201,7 @@ struct worker {
 	struct buf hold;     /* small pieces of an answer, until they go out with what follows */
 	const struct session *hold_of;
 	struct worker_stats stats;
+	struct reads_counts reads;
 	void *front; /* the listener side's own */
 };
 

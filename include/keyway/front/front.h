@@ -15,6 +15,7 @@ struct front_user {
 	uint8_t native[AUTH_NATIVE_BYTES];
 	char *sha2; /* "$A$005$…", or NULL */
 	bool no_password, admin, tls_required;
+	enum reads reads;
 	char *keyspace;		  /* selected after the login; NULL: none */
 	uint32_t max_connections; /* 0: that of the config */
 };

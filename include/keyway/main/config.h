@@ -22,6 +22,8 @@ enum config_backend_tls {
 	CONFIG_BACKEND_TLS_VERIFY_IDENTITY, /* and it names the host */
 };
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_reads { CONFIG_READS_PRIMARY, CONFIG_READS_REPLICA, CONFIG_READS_CAUSAL };
+enum config_fallback { CONFIG_FALLBACK_PRIMARY, CONFIG_FALLBACK_ERROR };
 enum config_user_tls { CONFIG_USER_TLS_DEFAULT, CONFIG_USER_TLS_REQUIRED };
 enum config_store_kind { CONFIG_STORE_FILE, CONFIG_STORE_ETCD, CONFIG_STORE_CONSUL };
 enum config_allocator_kind {
@@ -85,6 +87,21 @@ struct config_user {
 	bool admin;
 	bool no_password; /* logs in with an empty password; both verifiers are "" then */
 	uint32_t tls;	  /* enum config_user_tls */
+	uint32_t reads;	  /* enum config_reads */
+};
+
+/* Reads from replicas. */
+struct config_reads_rules {
+	const char *tiers;   /* "zone,region,any": some of these words, each once */
+	uint64_t max_lag_us; /* 0: no limit */
+	uint32_t fallback;   /* enum config_fallback */
+	uint64_t causal_wait_us;
+	uint64_t slow_start_us;
+};
+
+/* What region a zone is in, for backends whose document does not say it. */
+struct config_zone {
+	const char *name, *region;
 };
 
 /* TLS towards clients. */
@@ -209,6 +226,7 @@ struct config {
 	const char *cluster;
 	uint64_t threads; /* 0: one per core */
 	const char *az;
+	const char *region; /* "": that of az in zones */
 	const char *pid_file;
 	uint32_t transaction_mode; /* enum config_transaction_mode */
 	struct config_listen *listen;
@@ -223,6 +241,9 @@ struct config {
 	struct config_backend backend;
 	struct config_health health;
 	struct config_failover failover;
+	struct config_reads_rules reads;
+	struct config_zone *zones;
+	size_t n_zones;
 	struct config_keyspace *keyspaces;
 	size_t n_keyspaces;
 	struct config_allocator *allocators;
@@ -243,6 +264,9 @@ void config_free(struct config *c);
 /* The account for @keyspace: its own from `keyspaces`, else that of `backend`. Never NULL; lives as long as @c. */
 const struct config_account *config_account_for(const struct config *c, struct str keyspace);
 enum config_transaction_mode config_transaction_mode_for(const struct config *c, struct str keyspace);
+
+/* The words of reads.tiers as 0 (zone), 1 (region), 2 (any); returns how many, or -1. */
+int config_read_tiers(const char *text, uint8_t *out, size_t max);
 
 /* NULL when there is no such user. Names are compared as MySQL compares them: byte by byte. */
 const struct config_user *config_user_find(const struct config *c, struct str name);

@@ -146,6 +146,12 @@ enum {
 	SCAN_F_WITH = 1u << 23,		   /* the statement begins with WITH; verb is that of its body */
 	SCAN_F_SKIPPED_COMMENT = 1u << 24, /* an executable comment that did not apply to this family and version */
 	SCAN_F_VERSION = 1u << 25,	   /* VERSION( */
+	/* a comment for Keyway: keyway: reads=primary, replica, causal */
+	SCAN_F_READS_PRIMARY = 1u << 26,
+	SCAN_F_READS_REPLICA = 1u << 27,
+	SCAN_F_READS_CAUSAL = 1u << 28,
+	SCAN_F_READS = SCAN_F_READS_PRIMARY | SCAN_F_READS_REPLICA | SCAN_F_READS_CAUSAL,
+	SCAN_F_BAD_HINT = 1u << 29, /* one that says anything else */
 };
 
 struct scan_digest {
