@@ -88,10 +88,17 @@ static bool is_shared(const struct doctor_server *a, const struct doctor_server 
 	return a->def->shard == b->def->shard || (t && t->kind != TABLE_PINNED);
 }
 
+/* Written to, as the map has it: what it lacks is not merely on its way to it. */
+static bool is_source(const struct doctor_server *s)
+{
+	return s->def->shard->kind == SHARD_PAIR || s->def == s->def->shard->primary;
+}
+
 static void compare(struct doctor *d, const struct doctor_server *ref, const struct doctor_server *s, enum part part,
 	struct table_text *want)
 {
 	struct table_text *have = texts_of(s, part), *t, *o, *next;
+	enum doctor_severity bad = part == COLUMNS && is_source(s) ? DOCTOR_PROBLEM : DOCTOR_WARNING;
 
 	HASH_ITER (hh, want, t, next) {
 		if (!is_shared(ref, s, t->name))
@@ -103,11 +110,11 @@ static void compare(struct doctor *d, const struct doctor_server *ref, const str
 			buf_add_u8(&t->text, 0);
 		}
 		if (!o && part == COLUMNS)
-			doctor_find(d, DOCTOR_PROBLEM, s->where,
+			doctor_find(d, bad, s->where,
 				doctor_text(d, "table %s is missing; %s has it", t->name, ref->where),
 				"create it there as it is on the other");
 		else if (o && strcmp((char *)buf_head(&t->text), (char *)buf_head(&o->text)) != 0)
-			doctor_find(d, part == COLUMNS ? DOCTOR_PROBLEM : DOCTOR_WARNING, s->where,
+			doctor_find(d, bad, s->where,
 				doctor_text(d, "%s of table %s: %s, as %s has it",
 					part == COLUMNS ? "a column" : "an index", t->name,
 					difference(d, &t->text, &o->text), ref->where),
@@ -118,39 +125,52 @@ static void compare(struct doctor *d, const struct doctor_server *ref, const str
 	HASH_ITER (hh, have, t, next) {
 		HASH_FIND_STR(want, t->name, o);
 		if (!o && part == COLUMNS && is_shared(ref, s, t->name))
-			doctor_find(d, DOCTOR_PROBLEM, ref->where,
+			doctor_find(d, bad, ref->where,
 				doctor_text(d, "table %s is missing; %s has it", t->name, s->where),
 				"create it there as it is on the other, or drop it");
 	}
 	texts_free(have);
 }
 
+static const struct doctor_server *reference_of(const struct doctor *d, const struct keyspace *ks)
+{
+	const struct doctor_server *any = NULL;
+
+	for (uint32_t i = 0; i < d->server_n; i++) {
+		const struct doctor_server *s = &d->servers[i];
+
+		if (s->def->shard->keyspace != ks || !s->my)
+			continue;
+		if (is_source(s))
+			return s;
+		any = any ? any : s;
+	}
+	return any;
+}
+
+static void schema_of(struct doctor *d, const struct keyspace *ks, enum part part)
+{
+	const struct doctor_server *ref = reference_of(d, ks);
+	struct table_text *want = ref ? texts_of(ref, part) : NULL;
+
+	for (uint32_t i = 0; i < d->server_n; i++) {
+		const struct doctor_server *s = &d->servers[i];
+
+		if (s->def->shard->keyspace == ks && s->my && s != ref)
+			compare(d, ref, s, part, want);
+	}
+	texts_free(want);
+}
+
 void check_schema(struct doctor *d)
 {
 	for (uint32_t m = 0; m < d->map_n; m++) {
 		const struct keyspace *ks = d->maps[m].ks;
-		const struct doctor_server *ref = NULL;
 
 		if (!ks || ks->everything)
 			continue;
-		for (int part = COLUMNS; part <= INDEXES; part++) {
-			struct table_text *want = NULL;
-
-			ref = NULL;
-			for (uint32_t i = 0; i < d->server_n; i++) {
-				const struct doctor_server *s = &d->servers[i];
-
-				if (s->def->shard->keyspace != ks || !s->my)
-					continue;
-				if (!ref) {
-					ref = s;
-					want = texts_of(ref, (enum part)part);
-				} else {
-					compare(d, ref, s, (enum part)part, want);
-				}
-			}
-			texts_free(want);
-		}
+		schema_of(d, ks, COLUMNS);
+		schema_of(d, ks, INDEXES);
 	}
 }
 

@@ -33,6 +33,7 @@ def found(site, check, text, severity="problem", where="", only=True):
 def site():
     site = start_site([shop_document(2)], "shop", replicas=1)
     create_tables(site)
+    site.cluster.wait_replicas()
     yield site
     troubles = site.stop()
     assert not troubles, "\n".join(troubles)
