@@ -77,12 +77,21 @@ bool err_is_read_only(const struct err *e)
 	return (e->errno_ == ER_OPTION_PREVENTS_STATEMENT && strstr(e->msg, "read-only")) || e->errno_ == 1836;
 }
 
+/* Inside a transaction, on to a shard or side that it has not touched, and whose traffic an operator is just moving:
+ * that takes a moment, and ends in a server being there. */
+static bool waits_in_txn(const struct run *r)
+{
+	const struct shard_route *sr = r->n_legs == 1 && !r->legs[0].was_part ? leg_shard(&r->legs[0]) : NULL;
+
+	return sr && (sr->hold == HOLD_DRAINING || sr->hold == HOLD_RETURNING);
+}
+
 bool hold_may(const struct run *r)
 {
 	const struct session *s = r->s;
 
-	if (s->n_parts || s->pins || s->txn == TXN_FAILED || s->closing || r->replied || r->rows_begun || r->infile ||
-		r->torn || r->state != RUN_ACQUIRE)
+	if ((s->n_parts && !waits_in_txn(r)) || s->pins || s->txn == TXN_FAILED || s->closing || r->replied ||
+		r->rows_begun || r->infile || r->torn || r->state != RUN_ACQUIRE)
 		return false;
 	for (uint32_t i = 0; i < r->n_legs; i++) {
 		if (r->legs[i].state == LEG_SENT || r->legs[i].state == LEG_DONE)

@@ -363,6 +363,29 @@ def test_a_long_transaction_undoes_the_try_and_is_named(pair):
     pair.check_home()
 
 
+def test_a_transaction_on_one_side_waits_for_the_other(pair):
+    conn = pair.site.connect()
+    with conn.cursor() as cur:
+        cur.execute("REPLACE INTO n VALUES (6, 'a')")
+        cur.execute("REPLACE INTO n VALUES (7, 'a')")
+        pair.settle()
+        cur.execute("BEGIN")
+        cur.execute("UPDATE n SET v = 'b' WHERE id = 6")
+        p = pair.ctl.start("side", "drain", "shop", "-", "odd", *PATIENT, env={"KEYWAY_OPS_STOP_AT": "odd settle"})
+        wait_for("the tool stops", lambda: stopped(p.pid), 60)
+        threading.Timer(0.5, lambda: p.send_signal(signal.SIGCONT)).start()
+        cur.execute("UPDATE n SET v = 'b' WHERE id = 7")
+        out, err = p.communicate(timeout=60)
+        assert p.returncode == 0, err
+        cur.execute("SELECT @@server_id FROM n WHERE id = 7")
+        assert cur.fetchone() == (102,)
+        cur.execute("COMMIT")
+    conn.close()
+    pair.ctl.run("side", "restore", "shop", "-", "odd", *PATIENT)
+    assert pair.odd.sql("SELECT v FROM n WHERE id IN (6, 7)") == (("b",), ("b",))
+    pair.check_home()
+
+
 def test_a_temporary_table_holds_the_side(pair):
     conn = pair.site.connect()
     with conn.cursor() as cur:
