@@ -390,15 +390,17 @@ def test_own_writes_are_seen(site):
                     last -= 1
                 else:
                     cur.execute("UPDATE w SET n = %s WHERE id = %s", (last, me))
-                cur.execute("SELECT @@server_id, id, n FROM w ORDER BY id")
-                rows = cur.fetchall()
-                got[rows[0][0]] = got.get(rows[0][0], 0) + 1
-                if rows[me - 1][2] != last:
-                    stale.append((me, i, "own", last, rows))
-                for _, k, n in rows:
-                    if n < seen[k]:
-                        stale.append((me, i, "earlier", seen[k], rows))
-                    seen[k] = n
+                # the second read has no write before it that could tell where to read
+                for _ in range(rnd.choice((1, 1, 1, 2))):
+                    cur.execute("SELECT @@server_id, id, n FROM w ORDER BY id")
+                    rows = cur.fetchall()
+                    got[rows[0][0]] = got.get(rows[0][0], 0) + 1
+                    if rows[me - 1][2] != last:
+                        stale.append((me, i, "own", last, rows))
+                    for _, k, n in rows:
+                        if n < seen[k]:
+                            stale.append((me, i, "earlier", seen[k], rows))
+                        seen[k] = n
         with lock:
             for k, v in got.items():
                 places[k] = places.get(k, 0) + v
@@ -417,10 +419,10 @@ def test_own_writes_are_seen(site):
         reload(site, BASE)
     n = sum(places.values())
     by_replicas = sum(v for k, v in places.items() if k in ids(site, "replica"))
-    print("\n%d pairs in %.1f s, %d stale, %.1f %% answered by replicas: %s"
-          % (n, time.monotonic() - began, len(stale), 100 * by_replicas / max(n, 1), places))
+    print("\n%d pairs, %d reads in %.1f s, %d stale, %.1f %% answered by replicas: %s"
+          % (pairs, n, time.monotonic() - began, len(stale), 100 * by_replicas / max(n, 1), places))
     assert not stale, stale[:3]
-    assert n == pairs // 4 * 4 and by_replicas > n / 10
+    assert n >= pairs // 4 * 4 and by_replicas > n / 10
 
 
 def test_a_late_replica_hands_over_to_the_primary(site):
@@ -447,16 +449,20 @@ def test_a_late_replica_hands_over_to_the_primary(site):
 
 
 def test_one_session_does_not_go_back_in_time(site):
-    """Reads of others' writes: from a replica that has them, never then from one that has not."""
+    """Reads of others' writes: from a replica that has them, never then from one that has not. The late one is in good
+    health: only a lock keeps it from applying."""
     a, b = replicas(site)[:2]
     c = connect(site, "c")
     reload(site, dict(BASE, az="az2"))
+    lock = b.server.connect("app")
     try:
-        hold(b)
+        with lock.cursor() as cur:
+            cur.execute("LOCK TABLES t READ")
         site.cluster.primaries()[0].sql("UPDATE t SET n = 77 WHERE id = 1")
         wait_for("the near one has it", lambda: a.sql("SELECT n FROM t WHERE id = 1")[0][0] == 77, 20)
         assert one(c, "SELECT n FROM t WHERE id = 1") == 77
         reload(site, dict(BASE, az="az3"))
+        assert one(connect(site, "c"), "SELECT n FROM t WHERE id = 1") != 77    # one that has seen nothing
         for _ in range(5):
             assert one(c, "SELECT n FROM t WHERE id = 1") == 77
         # the one that was read dies: the other is older
@@ -464,9 +470,10 @@ def test_one_session_does_not_go_back_in_time(site):
         for _ in range(5):
             assert one(c, "SELECT n FROM t WHERE id = 1") == 77
     finally:
-        a.server.start()
-        a.server.wait_ready()
-        go_on(b)
+        lock.close()
+        if not a.server.process.running():
+            a.server.start()
+            a.server.wait_ready()
         reload(site, BASE)
     caught_up(site)
 
