@@ -129,6 +129,9 @@ void ctl_help_print(const char *path, const struct ctl_command *command, FILE *t
 
 #define CTL_CONF_PATH "/etc/keyway/keyway.conf"
 
+/* With --playground: an account of its playground.json, "admin" or "replication" on the servers, NULL for the
+ * applications'. False: there is none. The texts are the caller's to free. */
+bool ctl_playground_account(const struct ctl_args *a, const char *of, char **user, char **password);
 /* From --conf, --playground, the environment's KEYWAY_CONF or /etc/keyway/keyway.conf. NULL: told on c->err. Free with
  * config_free(). */
 struct config *ctl_config(struct ctl *c, const struct ctl_args *a);

@@ -25,6 +25,28 @@ static char *playground_path(struct ctl *c, const struct ctl_args *a, const char
 	return out;
 }
 
+bool ctl_playground_account(const struct ctl_args *a, const char *of, char **user, char **password)
+{
+	const char *folder = ctl_option(a, "--playground"), *name, *secret;
+	char *path;
+	json_t *doc, *account;
+
+	if (!folder)
+		return false;
+	path = xasprintf("%s/playground.json", folder);
+	doc = json_load_file(path, 0, NULL);
+	account = of ? json_object_get(doc, of) : doc;
+	name = json_string_value(json_object_get(account, "user"));
+	secret = json_string_value(json_object_get(account, "password"));
+	if (name && secret) {
+		*user = xstrdup(name);
+		*password = xstrdup(secret);
+	}
+	json_decref(doc);
+	free(path);
+	return name && secret;
+}
+
 struct config *ctl_config(struct ctl *c, const struct ctl_args *a)
 {
 	const char *given = ctl_option(a, "--conf"), *folder = ctl_option(a, "--playground");

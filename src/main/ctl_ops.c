@@ -92,19 +92,25 @@ enum ctl_exit ctl_ops_open(struct ctl *c, const struct ctl_args *a, struct ctl_o
 {
 	const char *user = given_or_env(a, "--admin-user", "KEYWAY_ADMIN_USER");
 	const char *file = given_or_env(a, "--admin-password-file", "KEYWAY_ADMIN_PASSWORD_FILE");
-	char *password;
+	char *name = NULL, *password = NULL;
 	enum ctl_exit rc;
 
-	if (!user || !*user)
+	if (user && *user) {
+		name = xstrdup(user);
+		password = file && *file ? ctl_secret_read(c, a, file) : xstrdup("");
+	} else if (!ctl_playground_account(a, "admin", &name, &password)) {
 		return ctl_fail(c, a, CTL_USAGE,
 			"it acts on the servers themselves: give --admin-user and --admin-password-file");
-	password = file && *file ? ctl_secret_read(c, a, file) : xstrdup("");
-	if (!password)
+	}
+	if (!password) {
+		free(name);
 		return CTL_FAILED;
+	}
 	rc = ctl_ops_open_store(c, a, out);
+	out->user = name;
 	out->password = password;
 	if (rc == CTL_OK)
-		account_of(out->cfg, user, out->password, &out->ops.account);
+		account_of(out->cfg, out->user, out->password, &out->ops.account);
 	else
 		ctl_ops_close(out);
 	return rc;
@@ -120,6 +126,7 @@ void ctl_ops_close(struct ctl_ops *o)
 	if (o->password)
 		explicit_bzero(o->password, strlen(o->password));
 	free(o->password);
+	free(o->user);
 	*o = (struct ctl_ops){ 0 };
 }
 

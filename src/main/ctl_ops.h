@@ -20,7 +20,7 @@ struct ctl_ops {
 	struct ops ops;
 	struct ctl *ctl;
 	struct config *cfg;
-	char *password;
+	char *user, *password;
 };
 
 /* The settings and the store, for commands that need no account on the servers: as below but for that. */

@@ -148,15 +148,22 @@ static enum ctl_exit side_alter(struct ctl *c, const struct ctl_args *a)
 	return rc;
 }
 
-/* CTL_OK, or told. The password is the caller's to free. */
-static enum ctl_exit repl_account(struct ctl *c, const struct ctl_args *a, struct ops *o, char **password)
+/* CTL_OK, or told. The texts are the caller's to free. */
+static enum ctl_exit repl_account(struct ctl *c, const struct ctl_args *a, struct ops *o, char **user, char **password)
 {
-	const char *file = ctl_option(a, "--repl-password-file");
+	const char *file = ctl_option(a, "--repl-password-file"), *name = ctl_option(a, "--repl-user");
 
-	*password = file ? ctl_secret_read(c, a, file) : NULL;
-	o->repl_user = ctl_option(a, "--repl-user");
+	if (file || name) {
+		*user = name ? xstrdup(name) : NULL;
+		*password = file ? ctl_secret_read(c, a, file) : NULL;
+		if (file && !*password)
+			return CTL_FAILED;
+	} else {
+		ctl_playground_account(a, "replication", user, password);
+	}
+	o->repl_user = *user;
 	o->repl_password = *password;
-	return file && !*password ? CTL_FAILED : CTL_OK;
+	return CTL_OK;
 }
 
 static void secret_free(char *password)
@@ -170,7 +177,7 @@ enum ctl_exit ctl_switchover(struct ctl *c, const struct ctl_args *a)
 {
 	const char *to = ctl_option(a, "--to");
 	struct ops_move_result r = { 0 };
-	char *password = NULL;
+	char *user = NULL, *password = NULL;
 	struct ops_move m;
 	struct ctl_ops o;
 	struct err err;
@@ -181,13 +188,14 @@ enum ctl_exit ctl_switchover(struct ctl *c, const struct ctl_args *a)
 	rc = ctl_ops_open(c, a, &o);
 	if (rc != CTL_OK)
 		return rc;
-	rc = repl_account(c, a, &o.ops, &password);
+	rc = repl_account(c, a, &o.ops, &user, &password);
 	move_from(a, &m);
 	if (rc == CTL_OK && ops_switchover(&o.ops, &m, to, &r, &err) < 0)
 		rc = ctl_ops_failed(c, a, &err);
 	else if (rc == CTL_OK)
 		rc = say_done(c, a, &r);
 	secret_free(password);
+	free(user);
 	ctl_ops_close(&o);
 	return rc;
 }
@@ -281,17 +289,18 @@ typedef int by_id_fn(const struct ops *o, const char *id, bool force, struct err
 
 static enum ctl_exit by_id(struct ctl *c, const struct ctl_args *a, by_id_fn *run)
 {
-	char *password = NULL;
+	char *user = NULL, *password = NULL;
 	struct ctl_ops o;
 	struct err err;
 	enum ctl_exit rc = ctl_ops_open(c, a, &o);
 
 	if (rc != CTL_OK)
 		return rc;
-	rc = repl_account(c, a, &o.ops, &password);
+	rc = repl_account(c, a, &o.ops, &user, &password);
 	if (rc == CTL_OK && run(&o.ops, ctl_word(a, 0), ctl_option(a, "--force") != NULL, &err) < 0)
 		rc = ctl_ops_failed(c, a, &err);
 	secret_free(password);
+	free(user);
 	ctl_ops_close(&o);
 	return rc;
 }

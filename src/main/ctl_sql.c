@@ -177,26 +177,10 @@ static enum ctl_exit from_store(struct ctl *c, const struct ctl_args *a, struct 
 
 /* --- who we are there --- */
 
-/* A playground's account stands in its own file. */
-static void playground_account(const char *folder, struct ctl_proxies *all)
-{
-	char *path = xasprintf("%s/playground.json", folder);
-	json_t *doc = json_load_file(path, 0, NULL);
-	const char *user = json_string_value(json_object_get(doc, "user"));
-	const char *password = json_string_value(json_object_get(doc, "password"));
-
-	if (user && password) {
-		all->user = xstrdup(user);
-		all->password = xstrdup(password);
-	}
-	json_decref(doc);
-	free(path);
-}
-
 static enum ctl_exit account(struct ctl *c, const struct ctl_args *a, struct ctl_proxies *all)
 {
 	const char *user = ctl_option(a, "--user"), *file = ctl_option(a, "--password-file");
-	const char *folder = ctl_option(a, "--playground"), *password = getenv("KEYWAY_PASSWORD");
+	const char *password = getenv("KEYWAY_PASSWORD");
 
 	if (!user)
 		user = getenv("KEYWAY_USER");
@@ -208,8 +192,8 @@ static enum ctl_exit account(struct ctl *c, const struct ctl_args *a, struct ctl
 	}
 	if (password)
 		all->password = xstrdup(password);
-	if (!all->user && !all->password && folder)
-		playground_account(folder, all);
+	if (!all->user && !all->password)
+		ctl_playground_account(a, NULL, &all->user, &all->password);
 	return CTL_OK;
 }
 

@@ -461,6 +461,7 @@ class Cluster:
                 "keyspaces": [d["keyspace"] for d in self.documents],
                 "user": self.user, "password": self.password,
                 "admin": {"user": self.admin[0], "password": self.admin[1]},
+                "replication": {"user": self.repl[0], "password": self.repl[1]},
                 "store": self.store.state() if self.store else {"kind": self.store_kind},
                 "allocators": allocators}
 
