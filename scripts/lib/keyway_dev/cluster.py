@@ -11,7 +11,7 @@ import subprocess
 import pymysql
 
 from . import Failure, build, conf, stores
-from .mariadb import (Account, Server, begin_to_follow, cached_template, quote, replicate, stop_following, wait_caught_up,
+from .mariadb import (Account, Server, begin_to_follow, cached_template, quote, replicate, sequences, stop_following, wait_caught_up,
                       wait_replicating)
 from .process import Process, Progress, free_ports, port_free, wait_for
 
@@ -411,7 +411,15 @@ class Cluster:
             if not b.server.sql("SELECT @@read_only")[0][0]:
                 self.make_read_only(b.server)
                 wait_caught_up(backend.server, b.server)
-        stop_following(backend.server)
+        for b in [backend] + others:
+            stop_following(b.server)
+        # A replica that has fetched more than the one to be promoted hands it over, as it could not follow it else.
+        for b in others:
+            have = sequences(backend.server)
+            if any(n > have.get(domain, 0) for domain, n in sequences(b.server).items()):
+                begin_to_follow(backend.server, b.server, *self.repl)
+                wait_caught_up(backend.server, b.server)
+                stop_following(backend.server)
         for b in others:
             begin_to_follow(b.server, backend.server, *self.repl)
             wait_replicating(b.server)

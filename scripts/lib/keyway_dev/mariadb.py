@@ -233,6 +233,12 @@ def stop_following(server, timeout=30):
     server.sql("STOP SLAVE", "RESET SLAVE ALL")
 
 
+def sequences(server):
+    """{domain: sequence number} of the last transactions in its log."""
+    position = server.sql("SELECT @@gtid_binlog_pos")[0][0]
+    return {domain: int(n) for domain, _, n in (g.split("-") for g in position.split(",") if g)}
+
+
 def slave_status(server):
     conn = server.connect(cursorclass=pymysql.cursors.DictCursor)
     try:
