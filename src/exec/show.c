@@ -29,6 +29,8 @@ static const struct show_view *const views[] = {
 	&show_epochs,
 	&show_proxies,
 	&show_digests,
+	&show_zones,
+	&show_reads,
 	&show_allocators,
 	&show_help,
 };

@@ -103,6 +103,7 @@ void show_processlist(struct run *r, bool full);
 /* The views, by the file that fills them. */
 extern const struct show_view show_shards, show_backends, show_epochs, show_proxies;  /* show_map.c */
 extern const struct show_view show_sessions, show_pools, show_pinned, show_processes; /* show_work.c */
+extern const struct show_view show_zones, show_reads;				      /* show_reads.c */
 extern const struct show_view show_allocators;					      /* show_ids.c */
 extern const struct show_view show_digests;					      /* show_digest.c */
 

@@ -43,6 +43,8 @@ const struct ctl_command ctl_commands[] = {
 	CTL_VIEW("epochs", "show the maps that are served, where they come from, and those that were refused"),
 	CTL_VIEW("proxies", "show the proxies that are alive, by the records that they keep in the store"),
 	CTL_VIEW("digests", "show statements by form: how often, how long, how they run"),
+	CTL_VIEW("zones", "show what goes between a proxy's zone and the servers' zones"),
+	CTL_VIEW("reads", "show where reads that might go to replicas went, and why"),
 	CTL_VIEW("allocators", "show the id services, and how long the ids at hand last"),
 	{ .name = "kill",
 		.summary = "end sessions of a proxy, or what they run",

@@ -11,7 +11,7 @@ from keyway_dev.process import wait_for
 
 pytestmark = pytest.mark.usefixtures("only_cluster")
 CTL = os.path.join(BUILD, "src", "bin", "keywayctl")
-VIEWS = ["shards", "backends", "pools", "sessions", "pinned", "proxies", "epochs", "allocators", "digests"]
+VIEWS = ["shards", "backends", "pools", "sessions", "pinned", "proxies", "epochs", "allocators", "digests", "zones", "reads"]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from rawmysql import ServerError
 pytestmark = pytest.mark.usefixtures("only_cluster")
 
 THREADS = 3
-ADMIN_VIEWS = ["SHARDS", "BACKENDS", "POOLS", "EPOCHS", "DIGESTS", "ALLOCATORS"]
+ADMIN_VIEWS = ["SHARDS", "BACKENDS", "POOLS", "EPOCHS", "DIGESTS", "ZONES", "READS", "ALLOCATORS"]
 OWN_VIEWS = ["SESSIONS", "PINNED"]
 
 
@@ -140,6 +140,24 @@ def test_pools(site, conn):
         assert len(of_server) == THREADS
         assert all(r["max"] == 100 and r["idle"] + r["leased"] <= 100 for r in of_server)
     assert sum(r["idle"] for r in got) >= 2
+
+
+def test_zones_and_reads(site, conn):
+    def counted():
+        (pair,) = rows(conn, "SHOW KEYWAY ZONES")
+        return pair, {r["reads"]: r["count"] for r in rows(conn, "SHOW KEYWAY READS")}
+
+    rows(conn, "SELECT id FROM t WHERE id = 1")
+    before, reads = counted()
+    assert (before["proxy_az"], before["server_az"]) == ("az1", "az1")
+    replica = site.connect(database="shop@replica")
+    for i in range(20):
+        rows(replica, "SELECT id FROM t WHERE id = %d" % i)
+    replica.close()
+    wait_for("the traffic is counted", lambda: counted()[0]["statements"] >= before["statements"] + 20, 20)
+    after, now = counted()
+    assert after["bytes_sent"] > before["bytes_sent"] and after["bytes_got"] > before["bytes_got"]
+    assert now["near"] == reads["near"] + 20 and now["primary"] == reads["primary"]
 
 
 def test_epochs_and_a_refused_map(site, conn):
