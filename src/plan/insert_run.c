@@ -250,6 +250,11 @@ int plan_insert_open(const struct plan *p, const struct plan_values *vals, struc
 			vals->params ? vals->n_params : 0);
 	if (in->set_form)
 		return row_look(p, &rv, run, err);
+	if (s->rows_in_comment)
+		return err_set(err, ERR_UNSUPPORTED, ER_NOT_SUPPORTED_YET,
+			"rows that begin inside an executable comment (/*! ... */) cannot be sent to their shards: "
+			"write the "
+			"comment without them");
 	rv.it = &it;
 	rv.row = &row;
 	sql_rows_init(&it, vals->text, rows_off(in, s), params_before(s, rows_off(in, s)), vals->mode);

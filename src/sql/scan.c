@@ -476,7 +476,9 @@ static void rows_step(struct pass *ps, uint32_t off, unsigned kind)
 			ps->rows = ROWS_OPEN;
 		return;
 	case ROWS_OPEN: /* ( or nothing */
-		if (kind != '(') {
+		if (s->n_rows == 0 && kind == '(')
+			s->rows_in_comment = ps->lex.in_exec; /* then it cannot be cut out of the text */
+		if (kind != '(' || s->rows_in_comment) {
 			ps->rows = ROWS_NONE;
 			return;
 		}
@@ -690,7 +692,7 @@ int sql_tokens(struct scan *s, struct str text, const struct scan_mode *mode, st
 	s->rows_off = s->rows_end = s->rows_tok = s->rows_tok_end = 0;
 	s->broken_at = s->end = s->next = 0;
 	s->verb = SCAN_EMPTY;
-	s->more = s->broken = false;
+	s->more = s->broken = s->rows_in_comment = false;
 	s->broken_why = NULL;
 	s->norm = (struct str){ NULL, 0 };
 	if (text.n >= UINT32_MAX)

@@ -180,6 +180,7 @@ struct scan {
 	uint32_t rows_off, rows_end, n_rows;
 	uint32_t rows_tok, rows_tok_end; /* the same as token ordinals */
 	uint32_t n_folded;		 /* rows that left no tokens of their own */
+	bool rows_in_comment;		 /* the first row begins inside an executable comment: n_rows is 0 then */
 
 	/* private */
 	struct scan_lit *lit_v;
