@@ -128,7 +128,7 @@ static bool run_may_refresh(struct run *r)
 {
 	uint64_t now = loop_now_us(r->w->loop);
 
-	if (r->refreshed || !r->s->ks || !r->s->ks->sharded || r->plan->err.errno_ != ER_NO_SUCH_TABLE)
+	if (r->refreshed || !r->s->ks || !keyspace_needs_schema(r->s->ks) || r->plan->err.errno_ != ER_NO_SUCH_TABLE)
 		return false;
 	if (now - r->w->last_refresh_us < 2000 && !r->w->refreshing)
 		return false;
@@ -167,6 +167,9 @@ static int run_texts(struct run *r, struct err *err)
 
 static enum run_answer run_answer_of(const struct run *r)
 {
+	/* the OK of DDL waits until the schema has been read again */
+	if ((r->plan->flags & (PLAN_DDL | PLAN_ROWS)) == PLAN_DDL && keyspace_needs_schema(r->plan->ks))
+		return ANSWER_SUM;
 	if (r->n_legs == 1)
 		return ANSWER_PASS;
 	return r->plan->flags & PLAN_ROWS ? ANSWER_ROWS : ANSWER_SUM;

@@ -319,7 +319,7 @@ void run_tell(struct run *r)
 			else
 				answer_err(r, &r->err);
 		} else if (r->plan && (r->plan->flags & PLAN_DDL) && !r->refreshed && r->plan->ks &&
-			   r->plan->ks->sharded && (r->state == RUN_MAIN || r->state == RUN_COLLECT)) {
+			   keyspace_needs_schema(r->plan->ks) && (r->state == RUN_MAIN || r->state == RUN_COLLECT)) {
 			/* the next statement, from whatever client, is to be planned under the new schema */
 			r->refreshed = true;
 			run_refresh(r, r->plan->ks->name);

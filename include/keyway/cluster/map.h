@@ -99,6 +99,12 @@ MUST_CHECK int keyspace_parse(struct str document, struct str expect_name, struc
 struct keyspace *keyspace_ref(const struct keyspace *ks);
 void keyspace_unref(const struct keyspace *ks); /* NULL is allowed */
 
+/* Are its statements planned by what the tables' columns are? Else they pass as they come. */
+static inline bool keyspace_needs_schema(const struct keyspace *ks)
+{
+	return ks->sharded || ks->table_n;
+}
+
 /* The shard that owns @key_id. No allocation, O(log shards). */
 const struct shard *keyspace_shard_of(const struct keyspace *ks, uint64_t key_id);
 /* Shards that touch @r: indexes *@first to *@last, both inside. */
