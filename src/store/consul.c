@@ -358,25 +358,24 @@ static int consul_load(struct follow *f, struct err *err)
 	uint64_t index;
 	int rc;
 
-	do {
-		rc = read_items(s, MARK_KEY, "consistent", &mark, NULL, err);
-		if (rc < 0)
-			return rc;
-		if (mark.n || !follow_make_mark(f))
-			break;
-	} while (true);
 	rc = read_items(s, KEYSPACES, "recurse&consistent", &all, &index, err);
+	if (rc < 0)
+		return rc;
+	strip_folder(&all);
+	/* after them: should another store take this one's place between the two, it is not taken for this one */
+	do
+		rc = read_items(s, MARK_KEY, "consistent", &mark, NULL, err);
+	while (rc == 0 && !mark.n && follow_make_mark(f));
 	if (rc == 0) {
-		strip_folder(&all);
 		if (follow_identity(f, "consul", mark_of(&mark))) {
 			follow_tell_all(f, &all, index);
 			f->next = consul_next_index(0, index);
 		} else {
 			rc = 1;
 		}
-		store_items_free(&all);
+		store_items_free(&mark);
 	}
-	store_items_free(&mark);
+	store_items_free(&all);
 	return rc;
 }
 
@@ -409,8 +408,6 @@ static enum follow_step lost(struct follow *f, struct http_call *c, struct err *
 
 static enum follow_step consul_hear(struct follow *f, struct http_call *c, struct err *err)
 {
-	struct consul *s = f->store;
-	struct store_items all = { 0 };
 	uint64_t next;
 
 	if (c->end == HTTP_RUNS)
@@ -420,15 +417,13 @@ static enum follow_step consul_hear(struct follow *f, struct http_call *c, struc
 	next = consul_next_index(f->next, c->consul_index);
 	if (next == 0)
 		return FOLLOW_RELOAD;
-	if (c->status == 200 && consul_read_items(http_body(c), s->prefix, &all, err) < 0)
-		return FOLLOW_LOST;
-	strip_folder(&all);
 	f->works = true;
-	/* being woken does not mean that anything has changed, least of all when there are no keys */
-	if (next != f->next)
-		follow_tell_all(f, &all, next);
+	/* Being woken does not mean that anything has changed, least of all when there are no keys. What has changed is
+	 * read again together with the mark: where a kept connection has gone, libcurl asks once more by itself, and it
+	 * may be another store that answers. */
+	if (next != f->next && (c->status == 200 || f->known_n))
+		return FOLLOW_RELOAD;
 	f->next = next;
-	store_items_free(&all);
 	return FOLLOW_NEXT;
 }
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from conftest import shop_document
+from keyway_dev.process import wait_for
 from rawmysql import ServerError
 
 pytestmark = pytest.mark.usefixtures("only_cluster")
@@ -81,12 +82,15 @@ def test_without_a_counter_an_insert_says_how_to_make_it(make_site, counters):
         assert x.value.errno == 1467
         assert "there is no counter" in site.log()
         counters.set("shop.auto", "41")
-        for _ in range(100):
+
+        def inserted():
             try:
                 assert c.query("INSERT INTO auto (v) VALUES ('x')").ok.insert_id == 42
-                break
+                return True
             except ServerError as e:
                 assert e.errno == 1467
+                return False
+        wait_for("the counter is found", inserted, 20)
         assert ids(site) == [42]
 
 
