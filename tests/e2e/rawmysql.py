@@ -607,6 +607,13 @@ class Raw:
 
     # ---- prepared statements
 
+    def read_definition(self):
+        """A column's definition; an answer that breaks off may end in an ERR instead."""
+        p = self.read_packet()
+        if p[:1] == b"\xff":
+            raise parse_error(p, self.capabilities)
+        return parse_column(p)
+
     def prepare(self, sql):
         self.command(COM_STMT_PREPARE, sql if isinstance(sql, bytes) else sql.encode())
         p = self.read_packet()
@@ -618,7 +625,7 @@ class Raw:
         warnings = r.uint(2)
         groups = []
         for n in (n_params, n_columns):
-            groups.append([parse_column(self.read_packet()) for _ in range(n)])
+            groups.append([self.read_definition() for _ in range(n)])
             if n and not self.capabilities & DEPRECATE_EOF:
                 p = self.read_packet()
                 if not self.is_end(p):
